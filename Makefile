@@ -1,0 +1,36 @@
+# databuild: make, make install, make installcheck, make core-check
+
+MODULE_big = databuild
+EXTENSION = databuild
+
+OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/core/*.c))
+
+SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/grants.sql
+DATA_built = sql/databuild--0.1.sql
+
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test
+
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
+	-Wswitch-enum -Wno-declaration-after-statement -Werror
+EXTRA_CLEAN = sql/databuild--0.1.sql test/core/core-check
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*.def src/core/*.h src/core/*.def)
+
+sql/databuild--0.1.sql: $(SQL_PARTS)
+	(printf '%s\n' '\echo Use "CREATE EXTENSION databuild" to load this file. \quit'; cat $(SQL_PARTS)) >$@
+
+# The core alone, without PostgreSQL: every cell of the net, every rule.
+CORE = $(wildcard src/core/*.c src/core/*.h src/core/*.def test/core/*.c)
+
+test/core/core-check: $(CORE)
+	$(CC) -std=c11 -Wall -Wextra -Wswitch-enum -Werror -Isrc/core -o $@ $(filter %.c,$^)
+
+.PHONY: core-check
+core-check: test/core/core-check
+	test/core/core-check

@@ -1,0 +1,142 @@
+/* ------------------------------------------------------------------------
+ * functions.sql: the calls.
+ *
+ * A writing call is C, runs as the owner of the extension with a pinned
+ * search_path, and is VOLATILE and PARALLEL UNSAFE.  None is STRICT: NULL for
+ * an argument without a NULL default is an error, not silence.
+ * ------------------------------------------------------------------------ */
+
+CREATE FUNCTION databuild.define_job(label text, patterns text[], config jsonb = '{}', max_attempts int = 3,
+		max_misses int = 100, backoff interval = '10 s', lease interval = '5 min') RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_define_job';
+COMMENT ON FUNCTION databuild.define_job IS
+'Defines what makes the refs that one of the patterns (regular expressions) matches as a whole; again: replaces the definition.
+config: opaque, handed to workers with each claim. max_attempts: failed attempts until a partition is failed; max_misses: dependency misses until it is.
+backoff: before the second attempt, doubled for each further one, up to an hour. lease: how long a claimed run is its worker''s without a heartbeat.
+A definition that changes nothing logs nothing. Known refs are routed anew; running runs keep what they make.
+Raises 22023 (argument), 2201B (pattern), 42P17 (a known ref would have two jobs), 55000 (the label is a source). Waits for, and holds up, all writing calls.';
+
+CREATE FUNCTION databuild.define_source(label text, patterns text[]) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_define_source';
+COMMENT ON FUNCTION databuild.define_source IS
+'Defines which refs are made elsewhere and published; nobody claims them. Again: replaces the patterns.
+Raises 22023, 2201B, 42P17, 55000 (the label is a job). Waits for, and holds up, all writing calls.';
+
+CREATE FUNCTION databuild.want(partitions text[], priority int = 0, source text = NULL, comment text = NULL) RETURNS bigint
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_want';
+COMMENT ON FUNCTION databuild.want IS
+'Declares that the partitions should be live, in force until it is canceled; returns the want''s id. Refs not known yet become known.
+priority: -100 to 100, greater first; what is not urgent, such as a backfill, uses -10. source, comment: for people.
+Raises 22023 (argument), 42704 (no job or source for a ref), 42P17 (two jobs). Locks the partitions.';
+
+CREATE FUNCTION databuild.claim(worker text, jobs text[] = NULL, max_runs int = 1, lease interval = NULL,
+		OUT run_id bigint, OUT job text, OUT partitions text[], OUT config jsonb, OUT attempt int, OUT lease_expires_at timestamptz)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_claim';
+COMMENT ON FUNCTION databuild.claim IS
+'Hands out up to max_runs (at most 10,000) job runs: greatest priority first, then in the order of becoming claimable. No row: nothing to do now.
+worker: a name for people. jobs: only runs of these. lease: instead of the job''s. Commit before you build, so that others see the claim.
+First does a share of what is due: ended leases, retries, the agenda. Raises 22023 (argument), 42704 (unknown job). Waits for nobody: what others hold is passed over.';
+
+CREATE FUNCTION databuild.heartbeat(run_ids bigint[], lease interval = NULL,
+		OUT run_id bigint, OUT state text, OUT lease_expires_at timestamptz)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_heartbeat';
+COMMENT ON FUNCTION databuild.heartbeat IS
+'Renews the leases of running runs, from now, by their lease or a new one. Returns each run with its state: one that is not running any more should be stopped.
+Raises 22023, 42704 (unknown run). Locks the runs. Leases are promises, not events: nothing is logged.';
+
+CREATE FUNCTION databuild.succeed(run_id bigint, made text[] = NULL, metadata jsonb = NULL) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_succeed';
+COMMENT ON FUNCTION databuild.succeed IS
+'The run succeeded and made its outputs, or just those in made; each other one is a failed attempt. metadata: kept with the run.
+Repeating it changes nothing. Raises 22023 (made names no output), 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
+
+CREATE FUNCTION databuild.succeed_many(run_ids bigint[]) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_succeed_many';
+COMMENT ON FUNCTION databuild.succeed_many IS
+'Many runs succeeded, all their outputs are made: succeed() for each, in one step and one event. All or none.
+Raises 22023, 42704 (unknown run), 55000 (one of them ended otherwise). Locks the runs and their outputs.';
+
+CREATE FUNCTION databuild.fail(run_id bigint, reason text, retry boolean = true, metadata jsonb = NULL) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_fail';
+COMMENT ON FUNCTION databuild.fail IS
+'The run failed, for the reason given, which why() shows. Its outputs are tried again after the job''s backoff while attempts remain; with retry => false they are failed at once.
+Repeating it changes nothing. Raises 22023, 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
+
+CREATE FUNCTION databuild.miss(run_id bigint, missing text[], impacted text[] = NULL, metadata jsonb = NULL) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_miss';
+COMMENT ON FUNCTION databuild.miss IS
+'The run cannot go on until the missing partitions are live: not a failure. A derivative want is made on those that are not; the impacted outputs (default: all) wait for them and are queued again after that, the other outputs at once.
+A missing ref that no job makes waits for publish(). A run that waits for itself, however indirectly, makes what is on the cycle failed.
+Repeating it changes nothing. Raises 22023, 42704 (unknown run), 42P17 (two jobs for a ref), 55000 (the run ended otherwise). Locks the run, its outputs and the missing partitions.';
+
+CREATE FUNCTION databuild.publish(partitions text[], metadata jsonb = NULL) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_publish';
+COMMENT ON FUNCTION databuild.publish IS
+'The partitions are live without a run: they were made elsewhere. Each gets a new instance, numbered by the event. What waits for them is queued when nothing else is lacking.
+Raises 22023, 42P17, 55000 (a running run makes one of them). Locks the partitions.';
+
+CREATE FUNCTION databuild.tick(OUT lost_runs bigint, OUT expired_wants bigint, OUT looked_at bigint, OUT cycles bigint)
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_tick';
+COMMENT ON FUNCTION databuild.tick IS
+'Does a bounded share of what is due: gives up runs whose lease ended, makes claimable what has backed off, works off the agenda. Claims do so, too; a ticker only makes it prompt where nobody claims.
+Returns how many runs were lost, wants expired, agenda entries looked at, and cycles found. Safe at any time, from any session; waits for nobody.';
+
+CREATE FUNCTION databuild.net(OUT machine text, OUT place text, OUT signal text, OUT target text, OUT tells text[])
+	RETURNS SETOF record
+	LANGUAGE C IMMUTABLE ROWS 300 PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_net';
+COMMENT ON FUNCTION databuild.net IS
+'The net itself: for every place of every machine and every signal, where the token goes; NULL: refused; (same): a repeated report, which changes nothing. tells: whom the move tells what.';
+
+CREATE FUNCTION databuild.net_dot() RETURNS text
+	LANGUAGE C IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_net_dot';
+COMMENT ON FUNCTION databuild.net_dot IS
+'The net as a drawing in the language of Graphviz: psql -XAtc "SELECT databuild.net_dot()" | dot -Tsvg >net.svg';
+
+/* ---- for the views and for why() ---- */
+
+CREATE FUNCTION databuild.place_name(machine text, letter "char") RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'databuild_place_name';
+COMMENT ON FUNCTION databuild.place_name IS
+'Internal: the name of a machine''s place by the letter that the tables store; NULL if there is none.';
+
+CREATE FUNCTION databuild.clock() RETURNS timestamptz
+	LANGUAGE C VOLATILE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'databuild_clock';
+COMMENT ON FUNCTION databuild.clock IS
+'Internal: databuild''s time: the clock, or what a superuser set as databuild.now for a test.';
+
+CREATE FUNCTION databuild.horizon() RETURNS bigint
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_horizon';
+COMMENT ON FUNCTION databuild.horizon IS
+'Internal: all events with a number up to this one belong to transactions that have ended.';
+
+CREATE FUNCTION databuild.fold(upto bigint, OUT machine text, OUT id bigint, OUT state "char", OUT job_id int, OUT prio int,
+		OUT run_id bigint, OUT live_run bigint, OUT since timestamptz, OUT until timestamptz, OUT attempts int, OUT misses int,
+		OUT cause text, OUT note text, OUT ids bigint[], OUT total bigint)
+	RETURNS SETOF record
+	LANGUAGE C STABLE ROWS 100000 SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_fold';
+COMMENT ON FUNCTION databuild.fold IS
+'Internal: the state made from the log up to an event (NULL: all of it), a row a token. Takes no lock.';
+
+COMMENT ON FUNCTION databuild.in_flight IS
+'Internal: whether another transaction has changed or locked that row version of databuild.partition.';
+COMMENT ON FUNCTION databuild.event_guard IS
+'Internal: the trigger that keeps the log append-only.';

@@ -1,0 +1,31 @@
+/* ------------------------------------------------------------------------
+ * grants.sql: nothing for PUBLIC.  Who is to use databuild gets USAGE on the
+ * schema, EXECUTE on the functions and SELECT on the views; no one but the
+ * owner touches a table.
+ * ------------------------------------------------------------------------ */
+
+REVOKE ALL ON SCHEMA databuild FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA databuild FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA databuild FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA databuild FROM PUBLIC;
+
+COMMENT ON SCHEMA databuild IS 'databuild: a declarative build system for partitioned data';
+COMMENT ON SEQUENCE databuild.serial IS 'Internal: numbers events, runs and queue entries.';
+COMMENT ON SEQUENCE databuild.job_id_seq IS 'Internal: numbers jobs.';
+COMMENT ON SEQUENCE databuild.partition_id_seq IS 'Internal: numbers partitions.';
+COMMENT ON SEQUENCE databuild.want_id_seq IS 'Internal: numbers wants.';
+COMMENT ON TABLE databuild.event IS 'Internal: the append-only log; read it as databuild.events.';
+COMMENT ON TABLE databuild.job IS 'Internal: read it as databuild.jobs.';
+COMMENT ON TABLE databuild.partition IS 'Internal: read it as databuild.partitions.';
+COMMENT ON TABLE databuild.trouble IS 'Internal: attempts, misses, retries and causes of failure of the partitions that have any.';
+COMMENT ON TABLE databuild.run IS 'Internal: read it as databuild.job_runs.';
+COMMENT ON TABLE databuild.run_note IS 'Internal: reason, metadata and partial results of the runs that have any.';
+COMMENT ON TABLE databuild.publication IS 'Internal: instances that were published.';
+COMMENT ON TABLE databuild.want IS 'Internal: read it as databuild.wants.';
+COMMENT ON TABLE databuild.member IS 'Internal: the partitions of wants in force, as bitmaps of 64 ids.';
+COMMENT ON TABLE databuild.wait IS 'Internal: which partition waits for the members of which derivative want.';
+COMMENT ON TABLE databuild.watch IS 'Internal: which input, when it goes live, makes a waiting partition look again.';
+COMMENT ON TABLE databuild.ready IS 'Internal: what may be claimed, in order.';
+COMMENT ON TABLE databuild.agenda IS 'Internal: what a call had to leave for a later one.';
+COMMENT ON TABLE databuild.timer IS 'Internal: leases and retries by when they are due.';
+COMMENT ON TABLE databuild.mark IS 'Internal: below which number nothing is left of a queue.';

@@ -1,0 +1,158 @@
+/* ------------------------------------------------------------------------
+ * replay.sql: state = fold(log), compared and made.
+ *
+ * Moving columns come from fold(), which evolves every event in C; columns
+ * that never change come from the events themselves.
+ * ------------------------------------------------------------------------ */
+
+CREATE VIEW databuild.run_note_fold AS
+	SELECT u.run_id, e.note AS reason, e.body AS metadata,
+		CASE WHEN e.kind = 'succeeded' AND e.parts IS DISTINCT FROM c.outputs AND cardinality(e.runs) = 1 THEN coalesce(e.parts, '{}') END AS made
+	FROM databuild.event e
+	CROSS JOIN LATERAL unnest(e.runs) AS u(run_id)
+	LEFT JOIN databuild.run c ON c.run_id = u.run_id
+	WHERE e.kind IN ('succeeded', 'failed', 'missed', 'run_canceled', 'lost')
+		AND (e.note IS NOT NULL OR e.body IS NOT NULL
+			OR (e.kind = 'succeeded' AND cardinality(e.runs) = 1 AND e.parts IS DISTINCT FROM c.outputs));
+COMMENT ON VIEW databuild.run_note_fold IS 'Internal: run_note as the log says it.';
+
+CREATE FUNCTION databuild.verify()
+	RETURNS TABLE (relation text, key text, stored jsonb, replayed jsonb)
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH f AS MATERIALIZED (SELECT * FROM databuild.fold(NULL)),
+	names AS (SELECT u.part, u.name FROM databuild.event e, unnest(e.parts, e.names) AS u(part, name) WHERE e.kind = 'known'),
+	partition AS (
+		SELECT 'partition', coalesce(s.id, r.id)::text, to_jsonb(s), to_jsonb(r)
+		FROM (SELECT p.id, p.ref, p.state, p.job_id, p.prio, p.run, p.live_run, p.ticket, p.since, coalesce(t.attempts, 0) AS attempts,
+				coalesce(t.misses, 0) AS misses, t.retry_at, t.cause, t.note,
+				ARRAY(SELECT w.want_id FROM databuild.wait w WHERE w.waiter = p.id ORDER BY 1) AS waits
+			FROM databuild.partition p LEFT JOIN databuild.trouble t ON t.part = p.id) AS s
+		FULL JOIN (SELECT f.id, n.name COLLATE "C" AS ref, f.state, f.job_id, f.prio::smallint AS prio, f.run_id AS run, f.live_run, f.total AS ticket, f.since,
+				f.attempts, f.misses, f.until AS retry_at, f.cause, f.note, f.ids AS waits
+			FROM f LEFT JOIN names n ON n.part = f.id WHERE f.machine = 'partition') AS r ON r.id = s.id
+		WHERE s IS DISTINCT FROM r),
+	run AS (
+		SELECT 'run', coalesce(s.run_id, r.run_id)::text, to_jsonb(s), to_jsonb(r)
+		FROM (SELECT run_id, job_id, state, attempt, started_at, finished_at, worker, outputs FROM databuild.run) AS s
+		FULL JOIN (SELECT f.id AS run_id, f.job_id, f.state, f.attempts AS attempt, f.since AS started_at,
+				coalesce(f.until, 'infinity') AS finished_at, c.worker, f.ids AS outputs
+			FROM f LEFT JOIN (SELECT u.id, e.note AS worker FROM databuild.event e, unnest(e.runs) AS u(id) WHERE e.kind = 'claimed') AS c ON c.id = f.id
+			WHERE f.machine = 'run') AS r ON r.run_id = s.run_id
+		WHERE s IS DISTINCT FROM r),
+	run_note AS (
+		SELECT 'run_note', coalesce(s.run_id, r.run_id)::text, to_jsonb(s), to_jsonb(r)
+		FROM databuild.run_note AS s FULL JOIN databuild.run_note_fold AS r ON r.run_id = s.run_id
+		WHERE (s.run_id, s.reason, s.metadata, s.made) IS DISTINCT FROM (r.run_id, r.reason, r.metadata, r.made)),
+	want AS (
+		SELECT 'want', coalesce(s.want_id, r.want_id)::text, to_jsonb(s), to_jsonb(r)
+		FROM (SELECT want_id, state, prio::int, run_id, total, created_at, ended_at, source, comment FROM databuild.want) AS s
+		FULL JOIN (SELECT f.id AS want_id, f.state, f.prio, f.run_id, f.total::int AS total, f.since AS created_at,
+				coalesce(f.until, 'infinity') AS ended_at, b.source, b.comment
+			FROM f LEFT JOIN (SELECT DISTINCT ON (e.want_id) e.want_id, e.body ->> 'source' AS source, e.body ->> 'comment' AS comment
+				FROM databuild.event e WHERE e.kind = 'wanted' ORDER BY e.want_id, e.event_id) AS b ON b.want_id = f.id
+			WHERE f.machine = 'want') AS r ON r.want_id = s.want_id
+		WHERE s IS DISTINCT FROM r),
+	member AS (
+		SELECT 'member', coalesce(s.want_id, r.want_id) || ':' || coalesce(s.part, r.part), to_jsonb(s), to_jsonb(r)
+		FROM (SELECT m.want_id, m.part FROM databuild.want_part m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A') AS s
+		FULL JOIN (SELECT e.want_id, u.part FROM databuild.event e CROSS JOIN unnest(e.parts) AS u(part)
+			JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A' WHERE e.kind = 'wanted') AS r
+			ON r.want_id = s.want_id AND r.part = s.part
+		WHERE s IS DISTINCT FROM r),
+	publication AS (
+		SELECT 'publication', coalesce(s.event_id, r.event_id)::text, to_jsonb(s), to_jsonb(r)
+		FROM databuild.publication AS s
+		FULL JOIN (SELECT event_id, recorded_at AS at, parts, body AS metadata FROM databuild.event WHERE kind = 'published') AS r ON r.event_id = s.event_id
+		WHERE (s.event_id, s.at, s.parts, s.metadata) IS DISTINCT FROM (r.event_id, r.at, r.parts, r.metadata)),
+	job AS (
+		SELECT 'job', coalesce(s.job_id, r.job_id)::text, s.definition, r.definition
+		FROM (SELECT j.job_id, to_jsonb(j) - 'job_id' AS definition FROM databuild.job j) AS s
+		FULL JOIN (SELECT DISTINCT ON (job_id) job_id, body AS definition FROM databuild.event
+			WHERE kind = 'job_defined' ORDER BY job_id, event_id DESC) AS r ON r.job_id = s.job_id
+		WHERE s.definition IS DISTINCT FROM r.definition)
+	SELECT * FROM partition UNION ALL SELECT * FROM run UNION ALL SELECT * FROM run_note UNION ALL SELECT * FROM want
+	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
+$$;
+COMMENT ON FUNCTION databuild.verify IS
+'Folds the whole log and compares: a row for each difference between the tables and the fold; none: state = fold(log). One snapshot, no lock; runs on a standby, too.';
+
+CREATE FUNCTION databuild.replay() RETURNS bigint
+	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	events bigint;
+	running bigint[];
+	leases bigint[];
+	lease_ats timestamptz[];
+BEGIN
+	LOCK TABLE databuild.job IN EXCLUSIVE MODE;
+	LOCK TABLE databuild.event IN EXCLUSIVE MODE;
+	SELECT count(*) INTO events FROM databuild.event;
+	-- leases are promises, not events: those of running runs stay
+	SELECT array_agg(run_id), array_agg(lease), array_agg(lease_at) INTO running, leases, lease_ats
+		FROM databuild.run WHERE state = 'R';
+	DELETE FROM databuild.partition;
+	DELETE FROM databuild.trouble;
+	DELETE FROM databuild.wait;
+	DELETE FROM databuild.watch;
+	DELETE FROM databuild.ready;
+	DELETE FROM databuild.agenda;
+	DELETE FROM databuild.timer;
+	DELETE FROM databuild.mark;
+	DELETE FROM databuild.run;
+	DELETE FROM databuild.run_note;
+	DELETE FROM databuild.want;
+	DELETE FROM databuild.member;
+	DELETE FROM databuild.publication;
+	DELETE FROM databuild.job;
+
+	INSERT INTO databuild.job SELECT (jsonb_populate_record(NULL::databuild.job, d.body || jsonb_build_object('job_id', d.job_id))).*
+		FROM (SELECT DISTINCT ON (job_id) job_id, body FROM databuild.event WHERE kind = 'job_defined' ORDER BY job_id, event_id DESC) AS d;
+
+	-- one fold; each table takes its share of it
+	WITH f AS MATERIALIZED (SELECT * FROM databuild.fold(NULL)),
+	a AS (INSERT INTO databuild.partition (id, ref, state, job_id, prio, run, live_run, ticket, since)
+		SELECT f.id, n.name, f.state, f.job_id, f.prio, f.run_id, f.live_run, f.total, f.since
+		FROM f JOIN (SELECT u.part, u.name FROM databuild.event e, unnest(e.parts, e.names) AS u(part, name) WHERE e.kind = 'known') AS n ON n.part = f.id
+		WHERE f.machine = 'partition'),
+	b AS (INSERT INTO databuild.trouble (part, attempts, misses, retry_at, cause, note)
+		SELECT id, attempts, misses, until, cause, note FROM f
+		WHERE machine = 'partition' AND (attempts <> 0 OR misses <> 0 OR until IS NOT NULL OR cause IS NOT NULL)),
+	c AS (INSERT INTO databuild.wait (waiter, want_id)
+		SELECT f.id, u.want_id FROM f, unnest(f.ids) AS u(want_id) WHERE f.machine = 'partition'),
+	d AS (INSERT INTO databuild.ready (seq, part, job_id, prio)
+		SELECT nextval('databuild.serial'), id, job_id, prio FROM
+			(SELECT * FROM f WHERE machine = 'partition' AND state = 'Q' ORDER BY total, id) AS q),
+	e AS (INSERT INTO databuild.timer (at, kind, ids)
+		SELECT until, 'R', array_agg(id) FROM f WHERE machine = 'partition' AND state = 'R' GROUP BY until),
+	g AS (INSERT INTO databuild.want (want_id, created_at, ended_at, run_id, total, prio, state, source, comment)
+		SELECT f.id, f.since, coalesce(f.until, 'infinity'), f.run_id, f.total, f.prio, f.state, w.body ->> 'source', w.body ->> 'comment'
+		FROM f JOIN (SELECT DISTINCT ON (want_id) want_id, body FROM databuild.event WHERE kind = 'wanted' ORDER BY want_id, event_id) AS w ON w.want_id = f.id
+		WHERE f.machine = 'want'),
+	h AS (INSERT INTO databuild.member (want_id, block, mask)
+		SELECT e.want_id, u.part >> 6, bit_or(1::bigint << (u.part & 63)::int)
+		FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts) AS u(part)
+		JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A'
+		WHERE e.kind = 'wanted' GROUP BY 1, 2)
+	INSERT INTO databuild.run (run_id, started_at, lease_at, finished_at, lease, job_id, attempt, state, worker, outputs)
+		SELECT f.id, f.since, coalesce(l.lease_at, f.since), coalesce(f.until, 'infinity'), coalesce(l.lease, 300000000), f.job_id, f.attempts, f.state, c.worker, f.ids
+		FROM f JOIN (SELECT u.id, e.note AS worker FROM databuild.event e, unnest(e.runs) AS u(id) WHERE e.kind = 'claimed') AS c ON c.id = f.id
+		LEFT JOIN unnest(running, leases, lease_ats) AS l(run_id, lease, lease_at) ON l.run_id = f.id
+		WHERE f.machine = 'run';
+
+	INSERT INTO databuild.run_note SELECT * FROM databuild.run_note_fold;
+	INSERT INTO databuild.publication SELECT event_id, recorded_at, parts, body FROM databuild.event WHERE kind = 'published';
+	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;
+	INSERT INTO databuild.mark (low, job_id, prio, queue) SELECT DISTINCT 0, job_id, prio, 'r'::"char" FROM databuild.ready;
+	-- who waits, looks: that sets the watches
+	INSERT INTO databuild.agenda (seq, by, part, want_id)
+		SELECT nextval('databuild.serial'), '0', id, 0 FROM databuild.partition WHERE state IN ('U', 'X');
+	RETURN events;
+END
+$$;
+COMMENT ON FUNCTION databuild.replay IS
+'Makes the state anew from the log; returns how many events there were. Leases of running runs stay. For disaster and doubt: verify() says whether it is needed.
+Waits for all writing calls to end, and holds them up.';

@@ -1,0 +1,253 @@
+/* ------------------------------------------------------------------------
+ * tables.sql: where the state, the log and the queues are kept.
+ *
+ * A table has a singular name and is nobody's to read or write; the plural
+ * names are views for analysts (views.sql).  What stands here follows from
+ * measurements:
+ *
+ *	- a row that changes has no NULLs, its changing columns stand side by side
+ *	  and in no index, and its page has room, so that its updates are HOT;
+ *	- what is rare stands in a side table (trouble, run_note);
+ *	- a queue is a table of its own from which rows are only inserted and
+ *	  deleted, scanned upwards from a mark below which nothing is left, so
+ *	  that dead rows are not waded through while an old transaction pins them;
+ *	- sets of refs are bitmaps of 64 neighbouring ids.
+ * ------------------------------------------------------------------------ */
+
+CREATE SCHEMA databuild;
+
+/*
+ * One sequence numbers events, runs and queue entries, so that a published
+ * instance (numbered by its event) and a run's are never the same number, and
+ * so that one horizon tells what of all of it is settled (horizon()).
+ */
+CREATE SEQUENCE databuild.serial AS bigint;
+
+CREATE SEQUENCE databuild.job_id_seq AS int;
+CREATE SEQUENCE databuild.partition_id_seq AS bigint;
+CREATE SEQUENCE databuild.want_id_seq AS bigint;
+
+CREATE TABLE databuild.event
+(
+	event_id	bigint		NOT NULL PRIMARY KEY,
+	recorded_at	timestamptz NOT NULL,
+	kind		text		NOT NULL,
+	actor		text		NOT NULL COLLATE "C",
+	want_id		bigint,
+	taint_id	bigint,
+	job_id		int,
+	priority	smallint,
+	until		timestamptz,	-- retry_at or expires_at
+	cause		text,
+	note		text,			-- reason, or the worker
+	runs		bigint[],
+	parts		bigint[],
+	sizes		bigint[],		-- outputs of each run, where not one each
+	names		text[],			-- refs of the parts, where named the first time
+	body		jsonb
+);
+
+CREATE INDEX event_want ON databuild.event (want_id) WHERE want_id IS NOT NULL;
+
+CREATE TABLE databuild.job
+(
+	job_id		int			NOT NULL PRIMARY KEY,
+	label		text		NOT NULL UNIQUE COLLATE "C",
+	patterns	text[]		NOT NULL,
+	config		jsonb		NOT NULL,
+	max_attempts int		NOT NULL,
+	max_misses	int			NOT NULL,
+	backoff		interval	NOT NULL,
+	lease		interval	NOT NULL,
+	paused		boolean		NOT NULL DEFAULT false,
+	is_source	boolean		NOT NULL
+);
+
+CREATE TABLE databuild.partition
+(
+	id			bigint		NOT NULL DEFAULT nextval('databuild.partition_id_seq') PRIMARY KEY,
+	live_run	bigint		NOT NULL DEFAULT 0,
+	run			bigint		NOT NULL DEFAULT 0,
+	ticket		bigint		NOT NULL DEFAULT 0,
+	since		timestamptz NOT NULL,
+	job_id		int			NOT NULL,
+	prio		smallint	NOT NULL DEFAULT -128,
+	state		"char"		NOT NULL DEFAULT 'M',
+	ref			text		NOT NULL UNIQUE COLLATE "C"
+) WITH (fillfactor = 45);
+
+CREATE TABLE databuild.trouble
+(
+	part		bigint		NOT NULL PRIMARY KEY,
+	attempts	int			NOT NULL,
+	misses		int			NOT NULL,
+	retry_at	timestamptz,
+	cause		text,
+	note		text
+) WITH (fillfactor = 70);
+
+CREATE TABLE databuild.run
+(
+	run_id		bigint		NOT NULL PRIMARY KEY,
+	started_at	timestamptz NOT NULL,
+	lease_at	timestamptz NOT NULL,
+	finished_at	timestamptz NOT NULL DEFAULT 'infinity',
+	lease		bigint		NOT NULL,				-- microseconds
+	job_id		int			NOT NULL,
+	attempt		int			NOT NULL,
+	state		"char"		NOT NULL DEFAULT 'R',
+	worker		text		NOT NULL,
+	outputs		bigint[]	NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE TABLE databuild.run_note
+(
+	run_id		bigint		NOT NULL PRIMARY KEY,
+	reason		text,
+	metadata	jsonb,
+	made		bigint[]		-- where not all outputs were
+);
+
+/* An instance without a run, numbered by its event. */
+CREATE TABLE databuild.publication
+(
+	event_id	bigint		NOT NULL PRIMARY KEY,
+	at			timestamptz NOT NULL,
+	parts		bigint[]	NOT NULL,
+	metadata	jsonb
+);
+
+CREATE TABLE databuild.want
+(
+	want_id		bigint		NOT NULL PRIMARY KEY,
+	created_at	timestamptz NOT NULL,
+	ended_at	timestamptz NOT NULL DEFAULT 'infinity',
+	run_id		bigint		NOT NULL DEFAULT 0,		-- whose miss made it
+	total		int			NOT NULL,
+	prio		smallint	NOT NULL,
+	state		"char"		NOT NULL DEFAULT 'A',
+	source		text,
+	comment		text
+) WITH (fillfactor = 70);
+
+/* The refs of wants in force; those of ended ones are in the log. */
+CREATE TABLE databuild.member
+(
+	want_id		bigint		NOT NULL,
+	block		bigint		NOT NULL,				-- id >> 6
+	mask		bigint		NOT NULL,				-- bit id & 63
+	PRIMARY KEY (want_id, block)
+);
+
+CREATE INDEX member_block ON databuild.member (block);
+
+/* The waiter waits for the members of that derivative want. */
+CREATE TABLE databuild.wait
+(
+	waiter		bigint		NOT NULL,
+	want_id		bigint		NOT NULL
+);
+
+CREATE INDEX wait_waiter ON databuild.wait (waiter);
+CREATE INDEX wait_want ON databuild.wait (want_id);
+
+/* When upstream goes live, the waiter looks again: one row a waiter. */
+CREATE TABLE databuild.watch
+(
+	upstream	bigint		NOT NULL,
+	waiter		bigint		NOT NULL
+);
+
+CREATE INDEX watch_upstream ON databuild.watch (upstream);
+
+/*
+ * What may be claimed, in order.  An entry counts while its partition is
+ * queued or up_for_retry with this job and priority and a ticket that is not
+ * newer; others are deleted by the claim that meets them.
+ */
+CREATE TABLE databuild.ready
+(
+	seq			bigint		NOT NULL,
+	part		bigint		NOT NULL,
+	job_id		int			NOT NULL,
+	prio		smallint	NOT NULL
+);
+
+CREATE INDEX ready_queue ON databuild.ready (job_id, prio, seq);
+
+/* What a call could not do because somebody else held the token. */
+CREATE TABLE databuild.agenda
+(
+	seq			bigint		NOT NULL,
+	by			xid8		NOT NULL,
+	part		bigint		NOT NULL,				-- look at this partition, or
+	want_id		bigint		NOT NULL				-- at whether this want is done
+);
+
+CREATE INDEX agenda_seq ON databuild.agenda (seq);
+
+/* What is due at a time: 'L' leases of runs, 'R' retries of partitions. */
+CREATE TABLE databuild.timer
+(
+	at			timestamptz NOT NULL,
+	kind		"char"		NOT NULL,
+	ids			bigint[]	NOT NULL
+);
+
+CREATE INDEX timer_at ON databuild.timer (at);
+
+/*
+ * Marks: nothing is left of the queue below low.  Only inserted, the greatest
+ * counts; tick() removes the others.  'r' ready by job and priority, 'a' the
+ * agenda, 't' the timers (low in microseconds).
+ */
+CREATE TABLE databuild.mark
+(
+	low			bigint		NOT NULL,
+	job_id		int			NOT NULL,
+	prio		smallint	NOT NULL,
+	queue		"char"		NOT NULL
+);
+
+CREATE INDEX mark_queue ON databuild.mark (queue, job_id, prio, low);
+
+/* Whether another transaction has changed or locked the partition's row. */
+CREATE FUNCTION databuild.in_flight(row_id tid) RETURNS boolean
+	LANGUAGE C STRICT VOLATILE
+	AS 'MODULE_PATHNAME', 'databuild_in_flight';
+
+/* ---- protection of the log; see log.c ---- */
+
+CREATE FUNCTION databuild.event_guard() RETURNS trigger
+	LANGUAGE C SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_event_guard';
+
+CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE ON databuild.event
+	FOR EACH ROW EXECUTE FUNCTION databuild.event_guard();
+CREATE TRIGGER event_append_only_truncate BEFORE TRUNCATE ON databuild.event
+	FOR EACH STATEMENT EXECUTE FUNCTION databuild.event_guard();
+
+ALTER TABLE databuild.event ENABLE ALWAYS TRIGGER event_append_only;
+ALTER TABLE databuild.event ENABLE ALWAYS TRIGGER event_append_only_truncate;
+
+/* ---- what pg_dump takes along: everything; marks were safe in its snapshot ---- */
+
+SELECT pg_catalog.pg_extension_config_dump('databuild.serial', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.partition_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.want_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.event', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.job', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.partition', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.trouble', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.run', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.run_note', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.publication', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.want', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.member', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.wait', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.watch', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.ready', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.agenda', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.timer', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.mark', '');

@@ -1,0 +1,121 @@
+/* ------------------------------------------------------------------------
+ * views.sql: what analysts read.  Names and columns are stable.
+ * ------------------------------------------------------------------------ */
+
+CREATE VIEW databuild.jobs AS
+	SELECT label, patterns, config, max_attempts, max_misses, backoff, lease, paused, is_source
+	FROM databuild.job;
+COMMENT ON VIEW databuild.jobs IS 'Jobs and sources: what makes which refs.';
+
+CREATE VIEW databuild.partitions AS
+	SELECT p.ref, databuild.place_name('partition', p.state) AS state, j.label AS job,
+		nullif(p.run, 0) AS run_id, nullif(p.live_run, 0) AS live_run_id,
+		coalesce(t.attempts, 0) AS attempts, nullif(p.prio, -128)::int AS priority, t.retry_at, p.since AS state_since,
+		coalesce(r.finished_at, b.at) AS live_at
+	FROM databuild.partition p
+	LEFT JOIN databuild.job j ON j.job_id = p.job_id
+	LEFT JOIN databuild.trouble t ON t.part = p.id
+	LEFT JOIN databuild.run r ON r.run_id = p.live_run
+	LEFT JOIN databuild.publication b ON b.event_id = p.live_run;
+COMMENT ON VIEW databuild.partitions IS 'Every known partition and its state. run_id makes or made the canonical instance, live_run_id the newest that became live; priority is that of its wants while one is at work on it.';
+
+CREATE VIEW databuild.job_runs AS
+	SELECT r.run_id, j.label AS job, databuild.place_name('run', r.state) AS state, r.worker, r.attempt,
+		ARRAY(SELECT p.ref FROM unnest(r.outputs) WITH ORDINALITY AS o(id, n)
+			JOIN databuild.partition p ON p.id = o.id ORDER BY o.n) AS partitions,
+		r.started_at, nullif(r.finished_at, 'infinity') AS finished_at,
+		CASE WHEN r.state = 'R' THEN r.lease_at END AS lease_expires_at, n.reason, n.metadata
+	FROM databuild.run r
+	LEFT JOIN databuild.job j ON j.job_id = r.job_id
+	LEFT JOIN databuild.run_note n ON n.run_id = r.run_id;
+COMMENT ON VIEW databuild.job_runs IS 'Every run: one attempt of one worker to make its partitions.';
+
+CREATE VIEW databuild.instances AS
+	SELECT p.ref, r.run_id,
+		CASE r.state WHEN 'R' THEN 'building' WHEN 'D' THEN 'missed' WHEN 'C' THEN 'canceled' WHEN 'L' THEN 'lost' WHEN 'F' THEN 'failed'
+			ELSE CASE WHEN o.id = ANY (coalesce(n.made, r.outputs)) THEN 'live' ELSE 'failed' END END AS state,
+		CASE WHEN r.state = 'R' THEN r.started_at ELSE r.finished_at END AS at
+	FROM databuild.run r
+	LEFT JOIN databuild.run_note n ON n.run_id = r.run_id
+	CROSS JOIN LATERAL unnest(r.outputs) AS o(id)
+	JOIN databuild.partition p ON p.id = o.id
+	UNION ALL
+	SELECT p.ref, b.event_id, 'live', b.at
+	FROM databuild.publication b
+	CROSS JOIN LATERAL unnest(b.parts) AS o(id)
+	JOIN databuild.partition p ON p.id = o.id;
+COMMENT ON VIEW databuild.instances IS 'Every build of every partition: by a run, or published (then run_id is the number of the event).';
+
+/* In force: the bitmaps; ended: the log. */
+CREATE VIEW databuild.want_part AS
+	SELECT m.want_id, (m.block << 6) + b AS part
+	FROM databuild.member m CROSS JOIN generate_series(0, 63) AS b
+	WHERE (m.mask >> b) & 1 = 1
+	UNION ALL
+	SELECT w.want_id, u.part
+	FROM databuild.want w
+	JOIN databuild.event e ON e.want_id = w.want_id AND e.kind = 'wanted'
+	CROSS JOIN LATERAL unnest(e.parts) AS u(part)
+	WHERE w.state <> 'A';
+COMMENT ON VIEW databuild.want_part IS 'Internal: the partitions of wants, by id.';
+
+CREATE VIEW databuild.want_partitions AS
+	SELECT m.want_id, p.ref
+	FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part;
+COMMENT ON VIEW databuild.want_partitions IS 'The refs of each want.';
+
+CREATE VIEW databuild.wants AS
+	SELECT w.want_id,
+		CASE WHEN w.state <> 'A' THEN databuild.place_name('want', w.state)
+			WHEN s.failed > 0 THEN 'failed'
+			WHEN s.upstream_failed > 0 THEN 'upstream_failed'
+			WHEN s.live = w.total THEN 'successful'
+			WHEN s.building > 0 THEN 'building'
+			WHEN s.upstream_building > 0 THEN 'upstream_building'
+			ELSE 'idle' END AS state,
+		w.total, s.live::int AS live, w.prio::int AS priority, w.source, w.comment,
+		nullif(w.run_id, 0) AS run_id, w.created_at, nullif(w.ended_at, 'infinity') AS ended_at
+	FROM databuild.want w
+	CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE p.state = 'L') AS live,
+			count(*) FILTER (WHERE p.state = 'F') AS failed,
+			count(*) FILTER (WHERE p.state = 'X') AS upstream_failed,
+			count(*) FILTER (WHERE p.state = 'B') AS building,
+			count(*) FILTER (WHERE p.state = 'U') AS upstream_building
+		FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part
+		WHERE m.want_id = w.want_id) AS s;
+COMMENT ON VIEW databuild.wants IS 'Every want. The state of one in force is derived from its partitions when it is read; run_id is the run whose dependency miss made a derivative want.';
+
+CREATE VIEW databuild.dependencies AS
+	SELECT d.ref, u.ref AS upstream, nullif(w.run_id, 0) AS run_id
+	FROM databuild.wait t
+	JOIN databuild.want w ON w.want_id = t.want_id
+	JOIN databuild.want_part m ON m.want_id = t.want_id
+	JOIN databuild.partition d ON d.id = t.waiter
+	JOIN databuild.partition u ON u.id = m.part;
+COMMENT ON VIEW databuild.dependencies IS 'What waits for what now, and the run whose miss said so.';
+
+CREATE VIEW databuild.events AS
+	SELECT e.event_id, e.recorded_at, e.kind, e.actor,
+		CASE WHEN cardinality(e.runs) = 1 THEN e.runs[1] END AS run_id,
+		e.want_id, e.taint_id, j.label AS job,
+		CASE WHEN e.parts IS NOT NULL THEN coalesce(e.names, ARRAY(SELECT p.ref FROM unnest(e.parts) WITH ORDINALITY AS o(id, n)
+			JOIN databuild.partition p ON p.id = o.id ORDER BY o.n)) END AS refs,
+		jsonb_strip_nulls(jsonb_build_object(
+			'runs', CASE WHEN cardinality(e.runs) > 1 THEN to_jsonb(e.runs) END,
+			'outputs', to_jsonb(e.sizes),
+			'priority', e.priority,
+			CASE e.kind WHEN 'backed_off' THEN 'retry_at' ELSE 'until' END, e.until,
+			'cause', e.cause,
+			CASE e.kind WHEN 'claimed' THEN 'worker' ELSE 'reason' END, e.note))
+			|| CASE WHEN e.kind = 'job_defined' THEN jsonb_build_object('definition', e.body)
+				WHEN e.kind = 'wanted' THEN coalesce(e.body, '{}')
+				WHEN e.body IS NULL THEN '{}' ELSE jsonb_build_object('metadata', e.body) END AS body
+	FROM databuild.event e
+	LEFT JOIN databuild.job j ON j.job_id = e.job_id;
+COMMENT ON VIEW databuild.events IS 'The log. An event on several runs has run_id NULL and body.runs. The kinds are in event_kinds.';
+
+CREATE FUNCTION databuild.event_kinds(OUT kind text, OUT meaning text, OUT tells text[])
+	RETURNS SETOF record
+	LANGUAGE C IMMUTABLE ROWS 40 PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_event_kinds';
+COMMENT ON FUNCTION databuild.event_kinds IS 'The kinds of events, what each says, and the signals that it sends.';

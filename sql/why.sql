@@ -1,0 +1,266 @@
+/* ------------------------------------------------------------------------
+ * why.sql: why a partition is not there.
+ *
+ * reason_of() is the closed list of reasons in its fixed order: the first that
+ * applies is the answer.  why() follows the reasons that are about other
+ * partitions to those that are not.  All of it only reads, by index paths.
+ * ------------------------------------------------------------------------ */
+
+CREATE FUNCTION databuild.queue_place(part_id bigint, OUT ahead bigint)
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+	WITH p AS (SELECT id, job_id, prio, ticket FROM databuild.partition WHERE id = part_id),
+	own AS (SELECT q.seq FROM p JOIN databuild.ready q ON q.job_id = p.job_id AND q.prio = p.prio AND q.seq > p.ticket
+		WHERE q.part = p.id ORDER BY q.seq LIMIT 1)
+	SELECT count(*) FROM (SELECT FROM p JOIN databuild.ready q ON q.job_id = p.job_id AND q.prio >= p.prio
+		WHERE q.prio > p.prio OR q.seq < coalesce((SELECT seq FROM own), p.ticket) LIMIT 1000) AS before
+$$;
+COMMENT ON FUNCTION databuild.queue_place IS
+'Internal: how many entries of its job''s queue come before a queued partition, counted up to 1,000.';
+
+CREATE FUNCTION databuild.inputs_not_live(part_id bigint, OUT lacking bigint, OUT lost bigint, OUT total bigint)
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+	SELECT count(*) FILTER (WHERE p.state <> 'L'), count(*) FILTER (WHERE p.state IN ('F', 'X')), count(*)
+	FROM databuild.wait t
+	JOIN databuild.member m ON m.want_id = t.want_id
+	CROSS JOIN generate_series(0, 63) AS b
+	JOIN databuild.partition p ON p.id = (m.block << 6) + b
+	WHERE t.waiter = part_id AND (m.mask >> b) & 1 = 1
+$$;
+COMMENT ON FUNCTION databuild.inputs_not_live IS
+'Internal: of the inputs that a partition waits for, how many are not live, how many are failed or upstream_failed, and how many there are.';
+
+CREATE FUNCTION databuild.is_covered(part_id bigint) RETURNS boolean
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+	SELECT EXISTS (SELECT FROM databuild.member m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A'
+		WHERE m.block = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1)
+$$;
+COMMENT ON FUNCTION databuild.is_covered IS 'Internal: whether a want in force covers the partition.';
+
+CREATE FUNCTION databuild.reason_of(part_id bigint, OUT ref text, OUT state text, OUT reason text, OUT detail text, OUT hint text,
+		OUT run_id bigint, OUT since timestamptz)
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+	p databuild.partition%ROWTYPE;
+	j databuild.job%ROWTYPE;
+	t databuild.trouble%ROWTYPE;
+	r databuild.run%ROWTYPE;
+	inputs record;
+	last_reason text;
+	ahead bigint;
+	now_ timestamptz := databuild.clock();
+BEGIN
+	SELECT * INTO p FROM databuild.partition WHERE id = part_id;
+	SELECT * INTO j FROM databuild.job WHERE job_id = p.job_id;
+	SELECT * INTO t FROM databuild.trouble WHERE part = part_id;
+	ref := p.ref;
+	state := databuild.place_name('partition', p.state);
+	since := p.since;
+	IF p.state IN ('B', 'F', 'R') AND p.run <> 0 THEN
+		SELECT * INTO r FROM databuild.run WHERE databuild.run.run_id = p.run;
+		SELECT n.reason INTO last_reason FROM databuild.run_note n WHERE n.run_id = p.run;
+		run_id := r.run_id;
+	END IF;
+
+	IF p.state = 'L' THEN
+		reason := 'live';
+		run_id := p.live_run;
+		detail := CASE WHEN EXISTS (SELECT FROM databuild.run WHERE databuild.run.run_id = p.live_run)
+			THEN format('Run %s made it.', p.live_run) ELSE format('It was published in event %s.', p.live_run) END;
+		RETURN;
+	END IF;
+	IF p.state IN ('M', 'T') AND NOT databuild.is_covered(p.id) THEN
+		reason := 'not_wanted';
+		detail := CASE WHEN p.live_run <> 0 THEN 'It was live, is tainted, and no want in force covers it.'
+			ELSE 'No want in force covers it.' END;
+		hint := format('SELECT databuild.want(ARRAY[%L]) asks for it.', p.ref);
+		RETURN;
+	END IF;
+	IF j.job_id IS NULL THEN
+		reason := 'no_job';
+		detail := 'No job or source has a pattern that matches it.';
+		hint := format('Define a job that makes it, or publish it once it is there: SELECT databuild.publish(ARRAY[%L]).', p.ref);
+		RETURN;
+	END IF;
+	IF j.is_source AND p.state <> 'F' THEN
+		reason := 'waiting_for_publish';
+		detail := format('It comes from source "%s", which has not published it%s.', j.label,
+			CASE WHEN p.live_run <> 0 THEN ' again since it was tainted' ELSE '' END);
+		hint := format('Once it is there: SELECT databuild.publish(ARRAY[%L]).', p.ref);
+		RETURN;
+	END IF;
+	IF p.state = 'F' AND t.cause = 'cycle' THEN
+		reason := 'cycle';
+		detail := t.note;
+		hint := 'Mend what the job of one of these says that it needs, then retry.';
+		RETURN;
+	END IF;
+	IF p.state = 'F' THEN
+		reason := 'failed';
+		detail := CASE t.cause
+			WHEN 'attempts' THEN format('%s of %s attempts failed; the last: %s', t.attempts, j.max_attempts, coalesce(last_reason, 'no reason was given'))
+			WHEN 'no_retry' THEN format('Attempt %s failed and the worker asked for no other: %s', t.attempts, coalesce(last_reason, 'no reason was given'))
+			WHEN 'misses' THEN format('%s runs in a row missed dependencies; at most %s may.', t.misses, j.max_misses)
+			ELSE format('Its run was canceled: %s', coalesce(last_reason, 'no reason was given')) END;
+		hint := 'Mend the cause, then retry.';
+		RETURN;
+	END IF;
+	IF p.state = 'B' AND r.lease_at >= now_ THEN
+		reason := 'building';
+		detail := format('Run %s of worker %s makes it, attempt %s, since %s.', r.run_id, r.worker, r.attempt, to_char(r.started_at, 'YYYY-MM-DD HH24:MI:SS'));
+		hint := format('Its lease holds until %s.', to_char(r.lease_at, 'YYYY-MM-DD HH24:MI:SS'));
+		RETURN;
+	END IF;
+	IF p.state = 'B' THEN
+		reason := 'lease_overdue';
+		detail := format('The lease of run %s of worker %s ended at %s.', r.run_id, r.worker, to_char(r.lease_at, 'YYYY-MM-DD HH24:MI:SS'));
+		hint := 'The next claim or tick() gives it up and tries again, unless the worker reports first. See whether the worker is alive.';
+		RETURN;
+	END IF;
+	IF p.state = 'R' AND t.retry_at > now_ THEN
+		reason := 'backing_off';
+		detail := format('Attempt %s of %s failed (%s); claimable again at %s.', t.attempts, j.max_attempts,
+			coalesce(last_reason, 'no reason was given'), to_char(t.retry_at, 'YYYY-MM-DD HH24:MI:SS'));
+		RETURN;
+	END IF;
+	IF p.state IN ('U', 'X') THEN
+		SELECT * INTO inputs FROM databuild.inputs_not_live(p.id);
+		IF p.state = 'X' THEN
+			reason := 'upstream_failed';
+			detail := format('%s of its %s inputs %s failed.', inputs.lost, inputs.total, CASE inputs.lost WHEN 1 THEN 'has' ELSE 'have' END);
+			hint := 'Mend what failed at the end of this chain.';
+		ELSIF inputs.lacking > 0 THEN
+			reason := 'waiting_for_upstream';
+			detail := format('%s of its %s inputs %s not live.', inputs.lacking, inputs.total, CASE inputs.lacking WHEN 1 THEN 'is' ELSE 'are' END);
+		ELSE
+			reason := 'settling';
+			detail := 'Everything that it waited for is live.';
+			hint := 'The next call or tick() moves it.';
+		END IF;
+		RETURN;
+	END IF;
+	IF j.paused THEN
+		reason := 'job_paused';
+		detail := format('Job "%s" is paused.', j.label);
+		RETURN;
+	END IF;
+	IF p.state IN ('Q', 'R') THEN
+		ahead := databuild.queue_place(p.id);
+		reason := 'waiting_for_worker';
+		detail := format('It is claimable; %s come before it in the queue of job "%s".',
+			CASE WHEN ahead >= 1000 THEN '1,000 or more' ELSE ahead::text END, j.label);
+		hint := format('A worker of job "%s" takes it with databuild.claim(). If nothing moves, see whether one is running.', j.label);
+		RETURN;
+	END IF;
+	reason := 'tainted';
+	detail := 'Its newest instance is marked invalid.';
+END
+$$;
+COMMENT ON FUNCTION databuild.reason_of IS
+'Internal: the state of a known partition and the first reason, in the documented order, that applies to it.';
+
+CREATE FUNCTION databuild.causes_of(part_id bigint, max_children int) RETURNS bigint[]
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+	SELECT array_agg(id ORDER BY lost DESC, ref) FROM (
+		SELECT p.id, p.ref, p.state IN ('F', 'X') AS lost
+		FROM databuild.partition w
+		JOIN databuild.wait t ON t.waiter = w.id
+		JOIN databuild.member m ON m.want_id = t.want_id
+		CROSS JOIN generate_series(0, 63) AS b
+		JOIN databuild.partition p ON p.id = (m.block << 6) + b
+		WHERE w.id = part_id AND (m.mask >> b) & 1 = 1
+			AND CASE w.state WHEN 'X' THEN p.state IN ('F', 'X') WHEN 'U' THEN p.state <> 'L' ELSE false END
+		ORDER BY 3 DESC, 2 LIMIT max_children) AS c
+$$;
+COMMENT ON FUNCTION databuild.causes_of IS
+'Internal: the inputs because of which a partition waits, failed ones first, then by ref.';
+
+/* The tree; why() itself only gives it the names that it must have. */
+CREATE FUNCTION databuild.why_tree(asked text, max_depth int, max_children int)
+	RETURNS TABLE (depth int, partition text, state text, reason text, detail text, hint text, run_id bigint, since timestamptz)
+	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
+	SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	stack bigint[];				-- to visit, the next one last
+	depths int[];
+	seen bigint[] := '{}';
+	causes bigint[];
+	this bigint;
+	shown int := 0;
+	label text;
+BEGIN
+	IF asked IS NULL OR max_depth IS NULL OR max_children IS NULL OR max_depth < 0 OR max_children < 0 THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'why() needs a partition, and a depth and number of children that are not negative';
+	END IF;
+	SELECT p.id INTO this FROM databuild.partition p WHERE p.ref = asked;
+	IF NOT FOUND THEN
+		SELECT j.label INTO label FROM databuild.job j, unnest(j.patterns) AS pattern
+			WHERE asked ~ ('^(?:' || pattern || ')$') ORDER BY 1 LIMIT 1;
+		depth := 0; partition := asked; reason := 'unknown';
+		detail := 'No call or run has named this ref' || CASE WHEN label IS NULL THEN ', and no job makes it.' ELSE format('; %s "%s" would make it.', 'job', label) END;
+		hint := CASE WHEN label IS NULL THEN 'See whether the ref is right: databuild.jobs shows the patterns.'
+			ELSE format('SELECT databuild.want(ARRAY[%L]) asks for it.', asked) END;
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	stack := ARRAY[this];
+	depths := ARRAY[0];
+	WHILE cardinality(stack) > 0 AND shown < 1000 LOOP
+		this := stack[cardinality(stack)];
+		depth := depths[cardinality(depths)];
+		stack := trim_array(stack, 1);
+		depths := trim_array(depths, 1);
+		SELECT r.ref, r.state, r.reason, r.detail, r.hint, r.run_id, r.since
+			INTO partition, state, reason, detail, hint, run_id, since
+			FROM databuild.reason_of(this) AS r;
+		shown := shown + 1;
+		IF this = ANY (seen) AND reason IN ('upstream_failed', 'waiting_for_upstream') THEN
+			detail := detail || ' See above.';
+		ELSIF depth < max_depth AND reason IN ('upstream_failed', 'waiting_for_upstream') THEN
+			seen := seen || this;
+			causes := databuild.causes_of(this, max_children);
+			FOR i IN REVERSE coalesce(cardinality(causes), 0) .. 1 LOOP
+				stack := stack || causes[i];
+				depths := depths || depth + 1;
+			END LOOP;
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION databuild.why_tree IS 'Internal: the rows of why().';
+
+CREATE FUNCTION databuild.why(partition text, max_depth int = 10, max_children int = 10)
+	RETURNS TABLE (depth int, partition text, state text, reason text, detail text, hint text, run_id bigint, since timestamptz)
+	LANGUAGE sql STABLE SECURITY DEFINER ROWS 20
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT w.depth, w.partition, w.state, w.reason, w.detail, w.hint, w.run_id, w.since
+	FROM databuild.why_tree($1, $2, $3) AS w
+$$;
+COMMENT ON FUNCTION databuild.why IS
+'Why the partition is not live, down to the causes: one row of depth 0 about it, then what it waits for, failed ones first, as a tree in reading order.
+max_depth: how far to follow; max_children: how many inputs of each to show; 1,000 rows at most. Reads only; the reasons are in the README. Raises 22023.';
+
+CREATE FUNCTION databuild.explain(partition text) RETURNS SETOF text
+	LANGUAGE sql STABLE SECURITY DEFINER ROWS 20
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT repeat('  ', w.depth) || w.partition || coalesce(' is ' || w.state, ' is not known')
+		|| CASE WHEN w.reason IN ('live', 'failed', 'building', 'tainted', 'upstream_failed', 'unknown') THEN '' ELSE ' (' || w.reason || ')' END
+		|| coalesce(': ' || w.detail, '') || coalesce(' → ' || w.hint, '')
+	FROM databuild.why($1) WITH ORDINALITY AS w(depth, partition, state, reason, detail, hint, run_id, since, n) ORDER BY w.n
+$$;
+COMMENT ON FUNCTION databuild.explain IS
+'why() as an indented tree to read. Reads only. Raises 22023.';

@@ -1,0 +1,156 @@
+/*
+ * args.c
+ *	  What callers hand in, checked: each refusal is 22023 and names the
+ *	  argument and the value.
+ *
+ * Lists come out sorted and without doubles.  Refs are sorted by their bytes,
+ * as COLLATE "C" does it, since that is the order in which they are inserted.
+ */
+#include "databuild.h"
+
+#include "catalog/pg_type.h"
+#include "lib/qunique.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+static void bad_argument(const char *name, const char *what) pg_attribute_noreturn();
+
+static void
+bad_argument(const char *name, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" %s", name, what)));
+}
+
+Datum
+arg_needed(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		bad_argument(name, "must not be null");
+	return PG_GETARG_DATUM(n);
+}
+
+/* The elements of an array of one dimension without NULLs. */
+static Datum *
+elements(FunctionCallInfo fcinfo, int n, const char *name, Oid type, int *count)
+{
+	ArrayType  *array = DatumGetArrayTypeP(arg_needed(fcinfo, n, name));
+	Datum	   *values;
+
+	if (ARR_NDIM(array) > 1)
+		bad_argument(name, "must have one dimension");
+	if (array_contains_nulls(array))
+		bad_argument(name, "must not contain nulls");
+	if (type == TEXTOID)
+		deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, count);
+	else
+		deconstruct_array(array, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &values, NULL, count);
+	return values;
+}
+
+/* How much of a value fits in a message. */
+static char *
+shown(const char *text, int len)
+{
+	int			most = pg_mbcliplen(text, len, 80);
+
+	return psprintf("%.*s%s", most, text, most < len ? "…" : "");
+}
+
+static void
+check_ref(const char *name, const char *ref, int len)
+{
+	if (len == 0)
+		bad_argument(name, "must not contain an empty ref");
+	if (len > MAX_REF_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ref \"%s\" is too long", shown(ref, len)),
+				 errdetail("It has %d bytes; at most %d are allowed.", len, MAX_REF_BYTES)));
+	for (int i = 0; i < len; i++)
+		if ((unsigned char) ref[i] < 0x20 || ref[i] == 0x7f)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("ref must not contain control characters"),
+					 errdetail("Byte %d of a ref in argument \"%s\" is 0x%02x.",
+							   i + 1, name, (unsigned char) ref[i])));
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	const text *x = (const text *) DatumGetPointer(*(const Datum *) a);
+	const text *y = (const text *) DatumGetPointer(*(const Datum *) b);
+	int			nx = VARSIZE_ANY_EXHDR(x);
+	int			ny = VARSIZE_ANY_EXHDR(y);
+	int			d = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(nx, ny));
+
+	return d != 0 ? d : nx - ny;
+}
+
+Datum *
+arg_refs(FunctionCallInfo fcinfo, int n, const char *name, bool may_be_empty, int *count)
+{
+	Datum	   *refs = elements(fcinfo, n, name, TEXTOID, count);
+
+	if (*count == 0 && !may_be_empty)
+		bad_argument(name, "must not be empty");
+	for (int i = 0; i < *count; i++)
+	{
+		text	   *ref = DatumGetTextPP(refs[i]);
+
+		CHECK_FOR_INTERRUPTS();
+		check_ref(name, VARDATA_ANY(ref), VARSIZE_ANY_EXHDR(ref));
+		refs[i] = PointerGetDatum(ref);
+	}
+	qsort(refs, *count, sizeof(Datum), by_bytes);
+	*count = (int) qunique(refs, *count, sizeof(Datum), by_bytes);
+	return refs;
+}
+
+Datum *
+arg_texts(FunctionCallInfo fcinfo, int n, const char *name, int *count)
+{
+	Datum	   *texts = elements(fcinfo, n, name, TEXTOID, count);
+
+	if (*count == 0)
+		bad_argument(name, "must not be empty");
+	return texts;
+}
+
+void
+arg_ids(FunctionCallInfo fcinfo, int n, const char *name, Ids *ids)
+{
+	int			count;
+	Datum	   *values = elements(fcinfo, n, name, INT8OID, &count);
+
+	for (int i = 0; i < count; i++)
+		ids_add(ids, DatumGetInt64(values[i]));
+	ids_sort(ids);
+}
+
+int64
+arg_interval(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	Datum		interval = arg_needed(fcinfo, n, name);
+	TimestampTz now = clock_now();
+	TimestampTz then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+															   TimestampTzGetDatum(now),
+															   interval));
+
+	if (then < now)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be negative", name),
+				 errdetail("It is %s.",
+						   DatumGetCString(DirectFunctionCall1(interval_out, interval)))));
+	return then - now;
+}
+
+Datum
+refs_datum(const Datum *refs, int n)
+{
+	return PointerGetDatum(construct_array((Datum *) refs, n, TEXTOID, -1, false, TYPALIGN_INT));
+}

@@ -1,0 +1,31 @@
+/*
+ * compat.h
+ *	  What differs between the PostgreSQL versions that databuild runs on.
+ */
+#ifndef DATABUILD_COMPAT_H
+#define DATABUILD_COMPAT_H
+
+#include "postgres.h"
+
+#include "storage/lock.h"
+#include "storage/proc.h"
+
+#if PG_VERSION_NUM >= 170000
+#define lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
+#else
+#define lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode)
+#endif
+
+/* The number of the transaction among those of this backend. */
+#if PG_VERSION_NUM >= 170000
+#define MY_LXID		(MyProc->vxid.lxid)
+#else
+#define MY_LXID		(MyProc->lxid)
+#endif
+
+/* Memory that the settings own. */
+#if PG_VERSION_NUM < 160000
+#define guc_malloc(elevel, size)	malloc(size)
+#endif
+
+#endif							/* DATABUILD_COMPAT_H */

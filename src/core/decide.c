@@ -1,0 +1,430 @@
+/*
+ * decide.c
+ *	  From a command and tokens to events: every rule of the semantics that is
+ *	  not a cell of the net.
+ *
+ * The functions here read tokens and their facts and append events; they
+ * change nothing.  Whoever calls them has loaded the tokens that the command
+ * names, and logs and evolves what comes out.
+ */
+#include "marking.h"
+
+#define MAX_BACKOFF	(INT64_C(3600) * 1000000)
+
+static Partition *
+partition(Marking *m, int64_t id)
+{
+	return marking_token(m, PARTITION, id);
+}
+
+/* Whether a worker can make it: a job, and not a source, takes its ref. */
+static bool
+has_maker(const Marking *m, const Partition *p)
+{
+	const Job  *job = marking_job(m, p->job);
+
+	return job != NULL && !job->is_source;
+}
+
+int64_t
+decide_backoff(int64_t backoff, int32_t attempts)
+{
+	int64_t		wait = backoff;
+
+	for (int i = 1; i < attempts && wait < MAX_BACKOFF; i++)
+		wait *= 2;
+	return wait < MAX_BACKOFF ? wait : (backoff > MAX_BACKOFF ? backoff : MAX_BACKOFF);
+}
+
+/* Nobody wants it any more.  What was live once and is not now, is tainted. */
+static void
+fall_back(const Partition *p, Events *out)
+{
+	EventKind	kind = p->live_run != 0 ? EV_FELL_TAINTED : EV_FELL_BACK;
+
+	ids_add(&events_group(out, kind, PRIORITY_NONE, 0, CAUSE_NONE)->parts, p->id);
+}
+
+static void
+give_up(const Partition *p, Cause cause, Events *out)
+{
+	ids_add(&events_group(out, EV_GAVE_UP, PRIORITY_NONE, 0, cause)->parts, p->id);
+}
+
+static void
+queue(const Partition *p, int32_t prio, Events *out)
+{
+	ids_add(&events_group(out, EV_QUEUED, prio, 0, CAUSE_NONE)->parts, p->id);
+}
+
+static void
+prioritise(const Partition *p, int32_t prio, Events *out)
+{
+	ids_add(&events_group(out, EV_PRIORITISED, prio, 0, CAUSE_NONE)->parts, p->id);
+}
+
+/* True if the end of the run that did not make it leaves nothing to decide. */
+static bool
+settled_without(const Partition *p, Events *out)
+{
+	if (p->place == P_LIVE)
+		return true;
+	if (p->sound)
+	{
+		ids_add(&events_group(out, EV_KEPT, PRIORITY_NONE, 0, CAUSE_NONE)->parts, p->id);
+		return true;
+	}
+	if (p->prio == PRIORITY_NONE)
+	{
+		fall_back(p, out);
+		return true;
+	}
+	return false;
+}
+
+/* A failed attempt of one output. */
+static void
+attempt_failed(Marking *m, const Partition *p, bool retry, int64_t now, Events *out)
+{
+	const Job  *job = marking_job(m, p->job);
+	int32_t		attempts = p->attempts + 1;
+
+	if (settled_without(p, out))
+		return;
+	if (!retry)
+		give_up(p, CAUSE_NO_RETRY, out);
+	else if (job == NULL || attempts >= job->max_attempts)
+		give_up(p, CAUSE_ATTEMPTS, out);
+	else
+		ids_add(&events_group(out, EV_BACKED_OFF, PRIORITY_NONE,
+							  now + decide_backoff(job->backoff, attempts),
+							  CAUSE_NONE)->parts, p->id);
+}
+
+/*
+ * A want of that priority is new on the partitions: what nobody worked on and
+ * a job makes is queued, what waits further back moves up.
+ */
+void
+decide_wanted(Marking *m, const Ids *parts, int32_t prio, Events *out)
+{
+	for (int i = 0; i < parts->n; i++)
+	{
+		Partition  *p = partition(m, parts->at[i]);
+
+		switch (p->place)
+		{
+			case P_MISSING:
+			case P_TAINTED:
+				if (has_maker(m, p))
+					queue(p, prio, out);
+				break;
+			case P_QUEUED:
+			case P_BUILDING:
+			case P_UPSTREAM_BUILDING:
+			case P_UP_FOR_RETRY:
+			case P_FAILED:
+			case P_UPSTREAM_FAILED:
+				if (prio > p->prio)
+					prioritise(p, prio, out);
+				break;
+			case P_NEW:
+			case P_LIVE:
+			case N_PARTITION_PLACES:
+				break;
+		}
+	}
+}
+
+static Event *
+claim_event(Events *out, int32_t job, const char *worker)
+{
+	Event	   *e;
+
+	for (int i = 0; i < out->n; i++)
+		if (out->at[i]->kind == EV_CLAIMED && out->at[i]->job == job)
+			return out->at[i];
+	e = events_add(out, EV_CLAIMED);
+	e->job = job;
+	e->note = worker;
+	return e;
+}
+
+/* A run for each partition, all of them found claimable; an event a job. */
+void
+decide_claim(Marking *m, const Ids *parts, const Ids *run_ids, const char *worker, Events *out)
+{
+	for (int i = 0; i < parts->n; i++)
+	{
+		Event	   *e = claim_event(out, partition(m, parts->at[i])->job, worker);
+
+		ids_add(&e->runs, run_ids->at[i]);
+		ids_add(&e->parts, parts->at[i]);
+	}
+}
+
+/*
+ * A report on runs: those that it moves go to fresh, a repeated report is
+ * passed over, a contradicting one refused (false, and the first such run).
+ */
+bool
+decide_report(Marking *m, RunSignal signal, const Ids *run_ids, Ids *fresh, Refusal *refusal)
+{
+	for (int i = 0; i < run_ids->n; i++)
+	{
+		Run		   *r = marking_token(m, RUN, run_ids->at[i]);
+		int			target = net_target(RUN, (int) r->place, (int) signal);
+
+		if (target == NET_REFUSED)
+		{
+			*refusal = (Refusal) {RUN, r->id, (int) r->place, (int) signal};
+			return false;
+		}
+		if (target != NET_SAME)
+			ids_add(fresh, r->id);
+	}
+	return true;
+}
+
+/*
+ * The runs succeeded.  With made (for a single run), only these of its outputs
+ * are there; each other one is a failed attempt.
+ */
+void
+decide_succeeded(Marking *m, const Ids *run_ids, const Ids *made, int64_t now, Events *out)
+{
+	Event	   *e = events_add(out, EV_SUCCEEDED);
+	bool		one_each = true;
+
+	for (int i = 0; i < run_ids->n; i++)
+	{
+		Run		   *r = marking_token(m, RUN, run_ids->at[i]);
+		int			n = 0;
+
+		ids_add(&e->runs, r->id);
+		for (int k = 0; k < r->outputs.n; k++)
+		{
+			if (made != NULL && !ids_have(made, r->outputs.at[k]))
+			{
+				attempt_failed(m, partition(m, r->outputs.at[k]), true, now, out);
+				continue;
+			}
+			ids_add(&e->parts, r->outputs.at[k]);
+			n++;
+		}
+		ids_add(&e->sizes, n);
+		one_each = one_each && n == 1;
+	}
+	if (one_each)
+		e->sizes.n = 0;
+}
+
+/* The runs ended without making anything: failed, lost or canceled. */
+void
+decide_ended(Marking *m, EventKind kind, const Ids *run_ids, bool retry, const char *note, int64_t now, Events *out)
+{
+	Event	   *e = events_add(out, kind);
+
+	e->note = note;
+	for (int i = 0; i < run_ids->n; i++)
+	{
+		Run		   *r = marking_token(m, RUN, run_ids->at[i]);
+
+		ids_add(&e->runs, r->id);
+		for (int k = 0; k < r->outputs.n; k++)
+		{
+			Partition  *p = partition(m, r->outputs.at[k]);
+
+			if (kind != EV_RUN_CANCELED)
+				attempt_failed(m, p, retry, now, out);
+			else if (!settled_without(p, out))
+				give_up(p, CAUSE_CANCELED, out);
+		}
+	}
+}
+
+/* An output that the miss holds up: it waits, or has missed once too often. */
+static void
+hold_up(Marking *m, Partition *p, bool lost, int64_t want, const Ids *lacking, Events *out)
+{
+	const Job  *job = marking_job(m, p->job);
+	Event	   *e;
+
+	if (job != NULL && p->misses + 1 >= job->max_misses)
+		give_up(p, CAUSE_MISSES, out);
+	else if (lacking->n == 0)
+		queue(p, PRIORITY_NONE, out);
+	else
+	{
+		for (int i = 0; i < out->n; i++)
+			if (out->at[i]->kind == EV_WAITING)
+			{
+				ids_add(&out->at[i]->parts, p->id);
+				return;
+			}
+		e = events_add(out, EV_WAITING);
+		e->want = want;
+		ids_add(&e->parts, p->id);
+		if (lost)
+			events_add(out, EV_BLOCKED);
+	}
+}
+
+/* The derivative want on what is lacking, for the outputs that came to wait. */
+static void
+want_inputs(Marking *m, int64_t run, const Ids *lacking, int64_t want, Events *out)
+{
+	Event	   *waiting = NULL;
+	Event	   *blocked = NULL;
+	Event	   *e;
+	int32_t		prio = PRIORITY_NONE;
+
+	for (int i = 0; i < out->n; i++)
+	{
+		if (out->at[i]->kind == EV_WAITING)
+			waiting = out->at[i];
+		if (out->at[i]->kind == EV_BLOCKED)
+			blocked = out->at[i];
+	}
+	if (waiting == NULL)
+		return;
+	for (int i = 0; i < waiting->parts.n; i++)
+	{
+		Partition  *p = partition(m, waiting->parts.at[i]);
+
+		if (p->prio > prio)
+			prio = p->prio;
+		if (blocked != NULL)
+			ids_add(&blocked->parts, p->id);
+	}
+	e = events_add(out, EV_WANTED);
+	e->want = want;
+	e->prio = prio;
+	ids_add(&e->runs, run);
+	for (int i = 0; i < lacking->n; i++)
+		ids_add(&e->parts, lacking->at[i]);
+	decide_wanted(m, lacking, prio, out);
+}
+
+/*
+ * The run missed dependencies.
+ *
+ * impacted: its outputs that lack them; lacking: the missing refs that are not
+ * live; lost: one of these is failed or upstream_failed; on_cycle: impacted
+ * outputs and waiting partitions that would wait for themselves, with path for
+ * the reason; want: the id for the derivative want, if one is made.
+ */
+void
+decide_missed(Marking *m, int64_t run, const Ids *impacted, const Ids *lacking, bool lost,
+			  const Ids *on_cycle, int64_t want, const char *path, Events *out)
+{
+	Run		   *r = marking_token(m, RUN, run);
+	Event	   *e = events_add(out, EV_MISSED);
+
+	ids_add(&e->runs, run);
+	for (int i = 0; i < lacking->n; i++)
+		ids_add(&e->parts, lacking->at[i]);
+	for (int k = 0; k < r->outputs.n; k++)
+	{
+		Partition  *p = partition(m, r->outputs.at[k]);
+
+		if (settled_without(p, out) || ids_have(on_cycle, p->id))
+			continue;
+		if (ids_have(impacted, p->id))
+			hold_up(m, p, lost, want, lacking, out);
+		else
+			queue(p, PRIORITY_NONE, out);
+	}
+	for (int i = 0; i < on_cycle->n; i++)
+	{
+		Partition  *p = partition(m, on_cycle->at[i]);
+
+		if (p->place == P_BUILDING || p->place == P_UPSTREAM_BUILDING)
+			give_up(p, CAUSE_CYCLE, out);
+	}
+	for (int i = 0; i < out->n; i++)
+		if (out->at[i]->cause == CAUSE_CYCLE)
+			out->at[i]->note = path;
+	want_inputs(m, run, lacking, want, out);
+}
+
+/* Live without a run; refused (false) for what a run is making. */
+bool
+decide_published(Marking *m, const Ids *parts, Events *out, Refusal *refusal)
+{
+	Event	   *e = events_add(out, EV_PUBLISHED);
+
+	for (int i = 0; i < parts->n; i++)
+	{
+		Partition  *p = partition(m, parts->at[i]);
+
+		if (net_target(PARTITION, (int) p->place, PS_PUBLISHED) == NET_REFUSED)
+		{
+			*refusal = (Refusal) {PARTITION, p->id, (int) p->place, PS_PUBLISHED};
+			return false;
+		}
+		ids_add(&e->parts, p->id);
+	}
+	return true;
+}
+
+/* A partition that waits looks at its inputs. */
+static void
+look_at_inputs(Marking *m, const Partition *p, Events *out)
+{
+	if (!has_maker(m, p))
+		fall_back(p, out);
+	else if (p->lacking == 0)
+		queue(p, p->cover, out);
+	else if (p->input_lost && p->place == P_UPSTREAM_BUILDING)
+		ids_add(&events_group(out, EV_BLOCKED, p->cover, 0, CAUSE_NONE)->parts, p->id);
+	else if (!p->input_lost && p->place == P_UPSTREAM_FAILED)
+		ids_add(&events_group(out, EV_WAITING, p->cover, 0, CAUSE_NONE)->parts, p->id);
+	else if (p->cover != p->prio)
+		prioritise(p, p->cover, out);
+}
+
+/*
+ * Something that the partitions depend on has changed, their inputs or their
+ * wants: whatever follows for them.  Their facts must be loaded.
+ */
+void
+decide_look(Marking *m, const Ids *parts, Events *out)
+{
+	for (int i = 0; i < parts->n; i++)
+	{
+		Partition  *p = partition(m, parts->at[i]);
+
+		switch (p->place)
+		{
+			case P_UPSTREAM_BUILDING:
+			case P_UPSTREAM_FAILED:
+				if (p->cover == PRIORITY_NONE)
+					fall_back(p, out);
+				else
+					look_at_inputs(m, p, out);
+				break;
+			case P_QUEUED:
+			case P_UP_FOR_RETRY:
+				if (p->cover == PRIORITY_NONE || !has_maker(m, p))
+					fall_back(p, out);
+				else if (p->cover != p->prio)
+					prioritise(p, p->cover, out);
+				break;
+			case P_BUILDING:
+			case P_FAILED:
+				if (p->cover != p->prio)
+					prioritise(p, p->cover, out);
+				break;
+			case P_MISSING:
+			case P_TAINTED:
+				if (p->cover != PRIORITY_NONE && has_maker(m, p))
+					queue(p, p->cover, out);
+				break;
+			case P_NEW:
+			case P_LIVE:
+			case N_PARTITION_PLACES:
+				break;
+		}
+	}
+}

@@ -1,0 +1,156 @@
+/*
+ * databuild.h
+ *	  What the files of the extension share.
+ *
+ * The layers, each calling only those below it:
+ *
+ *		entry points	define.c want.c claim.c finish.c publish.c tick.c show.c
+ *		a call			call.c: log, evolve, write back, then what follows
+ *		consequences	look.c: watches, agenda, timers, second looks
+ *		the core		core/: decide, evolve, the net
+ *		the store		store.c, plans.def: statements and tokens
+ *		ground			gate.c, clock.c, route.c, args.c, log.c
+ */
+#ifndef DATABUILD_H
+#define DATABUILD_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "core/marking.h"
+
+/* ---- clock.c ---- */
+
+extern void clock_init(void);
+
+/* The time, microseconds since 2000-01-01 UTC: the only clock there is. */
+extern TimestampTz clock_now(void);
+
+/* ---- args.c ---- */
+
+#define MAX_REF_BYTES	1024
+
+/* An argument without a NULL default: the Datum, or 22023. */
+extern Datum arg_needed(FunctionCallInfo fcinfo, int n, const char *name);
+
+/* text[] of refs: one dimension, no NULL, valid refs; sorted, each once. */
+extern Datum *arg_refs(FunctionCallInfo fcinfo, int n, const char *name, bool may_be_empty, int *count);
+
+/* bigint[] of run ids, sorted, each once; empty is fine. */
+extern void arg_ids(FunctionCallInfo fcinfo, int n, const char *name, Ids *ids);
+
+/* An interval in microseconds, not negative. */
+extern int64 arg_interval(FunctionCallInfo fcinfo, int n, const char *name);
+
+/* An array of texts, no NULLs inside, not empty. */
+extern Datum *arg_texts(FunctionCallInfo fcinfo, int n, const char *name, int *count);
+
+/* Refs as outputs of a run that the call holds; naming another is an error. */
+struct Call;
+extern Ids	arg_outputs(struct Call *c, FunctionCallInfo fcinfo, int n, const char *name, const Run *r);
+
+extern Datum refs_datum(const Datum *refs, int n);
+
+/* ---- gate.c ---- */
+
+/* Every writing call passes here first; definitions pass alone. */
+extern void gate_enter(void);
+extern void gate_enter_alone(void);
+
+/* A new number of the one sequence. */
+extern int64 gate_next(void);
+
+/* Of another one: want_id_seq, job_id_seq. */
+extern int64 gate_next_of(const char *sequence);
+
+/* The newest number drawn. */
+extern int64 gate_last(void);
+
+/* All numbers up to here are drawn by transactions that have ended. */
+extern int64 gate_horizon(void);
+
+/* ---- route.c ---- */
+
+extern void route_init(void);
+
+/* Called by definitions: every backend reads the jobs again. */
+extern void route_changed(void);
+
+/* The job that makes the ref, 0 for none; ERROR 42P17 if there are two. */
+extern int32 route_ref(const char *ref, int len);
+
+/* The jobs, for decide. */
+extern const Job *route_jobs(int *n);
+
+/* The label of a job, for messages. */
+extern const char *route_label(int32 job);
+extern int32 route_by_label(const char *label);
+
+/* Compiles the pattern alone; ERROR 2201B if it is none. */
+extern void route_check_pattern(const char *pattern);
+
+/* ---- call.c ---- */
+
+typedef struct Call
+{
+	Marking		m;
+	Events		events;			/* decided, not yet logged */
+	Events		logged;			/* logged, not yet written back */
+	TimestampTz now;
+	Ids			to_live;		/* partitions that became live: tell watchers */
+	Ids			lost;			/* that became lost or are it no more: tell waiters */
+	Ids			freed;			/* wants that something waits for no more */
+	Ids			uncovered;		/* partitions that lost a want */
+	int64		runs_lost;		/* for tick */
+	int			level;			/* of settings, to close */
+} Call;
+
+/* Open SPI, the gate and a marking; every writing entry point begins so. */
+extern Call *call_begin(void);
+extern Call *call_begin_alone(void);
+
+/* Read the clock: after the locks are held. */
+extern void call_now(Call *c);
+
+/* Log and evolve what was decided; the tables follow with call_apply(). */
+extern void call_log(Call *c);
+
+/* Log, evolve and write back what was decided, and all that follows from it. */
+extern void call_apply(Call *c);
+
+/* Work off a share of the agenda, and close. */
+extern void call_end(Call *c);
+
+/* ERROR 55000 for a refusal of the net. */
+extern void call_refuse(Call *c, const Refusal *refusal) pg_attribute_noreturn();
+
+/* ---- look.c ---- */
+
+/* What follows from the last write back; false if nothing does. */
+extern bool look_consequences(Call *c);
+
+/* Those of the partitions that the call holds or can get without waiting. */
+extern Ids	look_take(Call *c, const Ids *ids, Ids *busy);
+
+/* Watch what each of them lacks, if it waits. */
+extern void look_watch(Call *c, const Ids *ids);
+
+/* Work off at most so many entries of the agenda, or due timers. */
+extern int64 look_agenda(Call *c, int limit);
+
+/* The mark spares a scan what is gone; without it nothing is ever overlooked. */
+extern int64 look_timers(Call *c, int limit, bool from_mark);
+
+/* Look at inputs and wants of partitions that the call holds. */
+extern void look_again(Call *c, const Ids *ids);
+
+/* ---- log.c ---- */
+
+/* Number the event, stamp it with the call's time and append it. */
+extern void log_append(Call *c, Event *e);
+
+#endif							/* DATABUILD_H */

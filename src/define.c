@@ -1,0 +1,240 @@
+/*
+ * define.c
+ *	  define_job(), define_source(): what makes which refs.
+ *
+ * Definitions pass the gate alone, so that no call routes a ref by the old
+ * patterns while it is defined anew.  Refs that are known already are routed
+ * again, all of them: a definition is rare.
+ */
+#include "store.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+/* So many refs are routed at a time. */
+#define BATCH	10000
+
+/* A label is a short name that a worker can be told on a command line. */
+static char *
+arg_label(FunctionCallInfo fcinfo, int n)
+{
+	char	   *label = TextDatumGetCString(arg_needed(fcinfo, n, "label"));
+
+	if (label[0] == '\0' || strlen(label) > 200)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a label must have 1 to 200 bytes, not %d", (int) strlen(label))));
+	for (const char *p = label; *p != '\0'; p++)
+		if ((unsigned char) *p < 0x20 || *p == 0x7f)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a label must not contain control characters")));
+	return label;
+}
+
+static Datum
+arg_patterns(FunctionCallInfo fcinfo, int n)
+{
+	int			count;
+	Datum	   *patterns = arg_texts(fcinfo, n, "patterns", &count);
+
+	for (int i = 0; i < count; i++)
+		route_check_pattern(TextDatumGetCString(patterns[i]));
+	return PG_GETARG_DATUM(n);
+}
+
+static Datum
+arg_at_least_one(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	int32		value = DatumGetInt32(arg_needed(fcinfo, n, name));
+
+	if (value < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be at least 1, not %d", name, value)));
+	return Int32GetDatum(value);
+}
+
+static const Job *
+job_of(Call *c, int32 id)
+{
+	c->m.jobs = route_jobs(&c->m.njobs);
+	return marking_job(&c->m, id);
+}
+
+/* The event, whose body is the definition as it now stands. */
+static void
+log_definition(Call *c, int32 job)
+{
+	Datum		args[] = {Int32GetDatum(job)};
+	Rows		rows = store_rows(Q_JOB_BODY, args, NULL);
+	Event	   *e = events_add(&c->events, EV_JOB_DEFINED);
+
+	e->job = job;
+	e->body = DatumGetPointer(SPI_datumTransfer(rows_datum(&rows, 0, 0), false, -1));
+	rows_free(&rows);
+}
+
+static Event *
+rerouted_event(Call *c, int32 job)
+{
+	for (int i = 0; i < c->events.n; i++)
+		if (c->events.at[i]->kind == EV_REROUTED && c->events.at[i]->job == job)
+			return c->events.at[i];
+	{
+		Event	   *e = events_add(&c->events, EV_REROUTED);
+
+		e->job = job;
+		return e;
+	}
+}
+
+/* Those of the rows that another job makes now. */
+static Ids
+changed_routes(const Rows *rows, Ids *routes)
+{
+	Ids			changed = {0};
+
+	for (int i = 0; i < rows->n; i++)
+	{
+		char	   *ref = rows_text(rows, i, 1);
+		int32		job = route_ref(ref, strlen(ref));
+
+		CHECK_FOR_INTERRUPTS();
+		if (job != rows_int32(rows, i, 2))
+		{
+			ids_add(&changed, rows_int64(rows, i, 0));
+			ids_add(routes, job);
+		}
+		pfree(ref);
+	}
+	return changed;
+}
+
+/* Route the known refs anew; a run that makes one keeps it. */
+static void
+reroute(Call *c)
+{
+	int64		last = 0;
+	int			n;
+
+	do
+	{
+		Datum		args[] = {Int64GetDatum(last), Int32GetDatum(BATCH)};
+		Rows		rows = store_rows(Q_ROUTED, args, NULL);
+		Ids			routes = {0};
+		Ids			changed = changed_routes(&rows, &routes);
+		Ids			moved = {0};
+
+		n = rows.n;
+		if (n > 0)
+			last = rows_int64(&rows, n - 1, 0);
+		rows_free(&rows);
+		if (changed.n == 0)
+			continue;
+		(void) load_partitions(c, &changed, LOCK_WAIT);
+		call_now(c);
+		for (int i = 0; i < changed.n; i++)
+		{
+			Partition  *p = marking_token(&c->m, PARTITION, changed.at[i]);
+
+			if (p->place == P_BUILDING)
+				continue;
+			ids_add(&rerouted_event(c, (int32) routes.at[i])->parts, p->id);
+			ids_add(&moved, p->id);
+		}
+		call_log(c);
+		look_again(c, &moved);
+		call_apply(c);
+	} while (n == BATCH);
+}
+
+static void
+refuse_kind(const char *label, bool is_source)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("\"%s\" is a %s; it cannot be defined as a %s", label,
+					is_source ? "source" : "job", is_source ? "job" : "source"),
+			 errhint("Choose another label.")));
+}
+
+/* args from 1 on as JOB_UPDATE takes them: patterns, config, ... is_source. */
+static void
+define(const char *label, Datum *args)
+{
+	Call	   *c = call_begin_alone();
+	bool		is_source = DatumGetBool(args[7]);
+	int32		id = route_by_label(label);
+
+	if (id == 0)
+	{
+		Datum		insert[9];
+
+		id = (int32) gate_next_of("job_id_seq");
+		insert[0] = Int32GetDatum(id);
+		insert[1] = text_datum(label);
+		memcpy(&insert[2], &args[1], sizeof(Datum) * 7);
+		store_do(Q_JOB_INSERT, insert, NULL);
+	}
+	else
+	{
+		if (job_of(c, id)->is_source != is_source)
+			refuse_kind(label, !is_source);
+		args[0] = Int32GetDatum(id);
+		if (store_do(Q_JOB_UPDATE, args, NULL) == 0)
+		{
+			call_end(c);
+			return;
+		}
+	}
+	route_changed();
+	(void) job_of(c, id);
+	log_definition(c, id);
+	reroute(c);
+	call_apply(c);
+	call_end(c);
+}
+
+PG_FUNCTION_INFO_V1(databuild_define_job);
+
+Datum
+databuild_define_job(PG_FUNCTION_ARGS)
+{
+	char	   *label = arg_label(fcinfo, 0);
+	Datum		args[8] = {0};
+
+	args[1] = arg_patterns(fcinfo, 1);
+	args[2] = arg_needed(fcinfo, 2, "config");
+	args[3] = arg_at_least_one(fcinfo, 3, "max_attempts");
+	args[4] = arg_at_least_one(fcinfo, 4, "max_misses");
+	(void) arg_interval(fcinfo, 5, "backoff");
+	args[5] = PG_GETARG_DATUM(5);
+	if (arg_interval(fcinfo, 6, "lease") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"lease\" must be longer than nothing")));
+	args[6] = PG_GETARG_DATUM(6);
+	args[7] = BoolGetDatum(false);
+	define(label, args);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(databuild_define_source);
+
+Datum
+databuild_define_source(PG_FUNCTION_ARGS)
+{
+	char	   *label = arg_label(fcinfo, 0);
+	Datum		args[8] = {0};
+
+	args[1] = arg_patterns(fcinfo, 1);
+	args[2] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+	args[3] = Int32GetDatum(1);
+	args[4] = Int32GetDatum(1);
+	args[5] = DirectFunctionCall3(interval_in, CStringGetDatum("0"), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	args[6] = DirectFunctionCall3(interval_in, CStringGetDatum("5 min"), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	args[7] = BoolGetDatum(true);
+	define(label, args);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,140 @@
+/*
+ * gate.c
+ *	  The gate that every writing call passes, and the horizon behind which all
+ *	  numbers are settled.
+ *
+ * Two gates, taken before all other locks and in this order: the job table
+ * (definitions and replay alone, everybody else together) and the event table
+ * (replay alone).  They are table locks of the modes that a writer takes
+ * anyway, so they cost nothing and pg_locks shows them as what they are.
+ *
+ * All numbers (events, runs, queue entries) come from one sequence.  Before it
+ * draws the first, a transaction takes a shared lock in an advisory class of
+ * our own, with the sequence's present value as key; all that it draws is
+ * greater.  So the smallest key held says what may still be in flight: a
+ * reader reads the sequence's value, then the keys.  A writer that it does not
+ * see among the keys draws after that, and so beyond the value read.  Numbers
+ * up to the lesser of both belong to transactions that have ended.  Unlike a
+ * horizon of transaction ids, this one does not stand still because some
+ * transaction elsewhere stays open.
+ */
+#include "databuild.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+
+/* The field that keeps our keys apart from pg_advisory_lock()'s 1 and 2. */
+#define KEY_CLASS	0xDB
+
+static Oid
+relation(const char *name)
+{
+	Oid			oid = get_relname_relid(name, get_namespace_oid("databuild", false));
+
+	if (!OidIsValid(oid))
+		elog(ERROR, "relation databuild.%s is missing", name);
+	return oid;
+}
+
+static void
+key_tag(LOCKTAG *tag, int64 key)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, KEY_CLASS);
+}
+
+/* One key a transaction, unless a savepoint took it along when it was rolled back. */
+static void
+hold_key(void)
+{
+	static LOCKTAG held;
+	static LocalTransactionId holder = InvalidLocalTransactionId;
+
+	if (holder == MY_LXID && lock_held_by_me(&held, ShareLock))
+		return;
+	key_tag(&held, gate_last());
+	(void) LockAcquire(&held, ShareLock, false, false);
+	holder = MY_LXID;
+}
+
+void
+gate_enter(void)
+{
+	LockRelationOid(relation("job"), RowShareLock);
+	LockRelationOid(relation("event"), RowExclusiveLock);
+	hold_key();
+}
+
+void
+gate_enter_alone(void)
+{
+	LockRelationOid(relation("job"), ExclusiveLock);
+	LockRelationOid(relation("event"), RowExclusiveLock);
+	hold_key();
+}
+
+int64
+gate_next(void)
+{
+	return nextval_internal(relation("serial"), false);
+}
+
+int64
+gate_next_of(const char *sequence)
+{
+	return nextval_internal(relation(sequence), false);
+}
+
+int64
+gate_last(void)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum		last;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = ObjectIdGetDatum(relation("serial"));
+	fcinfo->args[0].isnull = false;
+	last = pg_sequence_last_value(fcinfo);
+	return fcinfo->isnull ? 0 : DatumGetInt64(last);
+}
+
+/* A key of another transaction, in this database. */
+static bool
+is_key(const LockInstanceData *lock)
+{
+	return lock->locktag.locktag_type == LOCKTAG_ADVISORY &&
+		lock->locktag.locktag_field1 == MyDatabaseId &&
+		lock->locktag.locktag_field4 == KEY_CLASS &&
+		lock->holdMask != 0 && lock->pid != MyProcPid;
+}
+
+int64
+gate_horizon(void)
+{
+	int64		horizon = gate_last();
+	LockData   *locks = GetLockStatusData();
+
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		const LOCKTAG *tag = &locks->locks[i].locktag;
+		int64		key = (int64) (((uint64) tag->locktag_field2 << 32) | tag->locktag_field3);
+
+		if (is_key(&locks->locks[i]) && key < horizon)
+			horizon = key;
+	}
+	return horizon;
+}
+
+PG_FUNCTION_INFO_V1(databuild_horizon);
+
+Datum
+databuild_horizon(PG_FUNCTION_ARGS)
+{
+	(void) fcinfo;
+	PG_RETURN_INT64(gate_horizon());
+}

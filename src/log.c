@@ -1,0 +1,78 @@
+/*
+ * log.c
+ *	  The append-only log: how an event becomes a row, and what guards the rows.
+ *
+ * An event gets its number and time when it is appended: after the locks of
+ * all tokens that it names are held, so that events on a common token are
+ * numbered in the order in which they took effect.  The guard is a trigger
+ * that fires under every session_replication_role; logical replication's
+ * apply fires it too.
+ */
+#include "store.h"
+
+#include "commands/trigger.h"
+#include "miscadmin.h"
+
+static Datum
+or_null(char *null, bool present, Datum value)
+{
+	*null = present ? ' ' : 'n';
+	return present ? value : (Datum) 0;
+}
+
+/* The refs that a "known" event names for the first time. */
+static Datum
+names_of(Call *c, const Event *e)
+{
+	const char **names = palloc(sizeof(char *) * e->parts.n);
+
+	for (int i = 0; i < e->parts.n; i++)
+		names[i] = ((Partition *) marking_token(&c->m, PARTITION, e->parts.at[i]))->ref;
+	return texts_datum(names, e->parts.n);
+}
+
+void
+log_append(Call *c, Event *e)
+{
+	char		nulls[16] = "               ";
+	Datum		args[15];
+	bool		named = e->kind == EV_KNOWN;
+
+	if (e->at == 0)
+		e->at = c->now;
+	e->id = gate_next();
+	args[0] = Int64GetDatum(e->id);
+	args[1] = TimestampTzGetDatum(e->at);
+	args[2] = text_datum(net_event(e->kind)->name);
+	args[3] = or_null(&nulls[3], e->want != 0, Int64GetDatum(e->want));
+	args[4] = or_null(&nulls[4], e->taint != 0, Int64GetDatum(e->taint));
+	args[5] = or_null(&nulls[5], e->job != 0, Int32GetDatum(e->job));
+	args[6] = or_null(&nulls[6], e->prio != PRIORITY_NONE || e->kind == EV_PRIORITISED,
+					  Int16GetDatum((int16) e->prio));
+	args[7] = or_null(&nulls[7], e->until != 0, TimestampTzGetDatum(e->until));
+	args[8] = or_null(&nulls[8], e->cause != CAUSE_NONE, 0);
+	if (e->cause != CAUSE_NONE)
+		args[8] = text_datum(cause_name(e->cause));
+	args[9] = or_null(&nulls[9], e->note != NULL, 0);
+	if (e->note != NULL)
+		args[9] = text_datum(e->note);
+	args[10] = or_null(&nulls[10], e->runs.n > 0, ids_datum(&e->runs));
+	args[11] = or_null(&nulls[11], e->parts.n > 0, ids_datum(&e->parts));
+	args[12] = or_null(&nulls[12], e->sizes.n > 0, ids_datum(&e->sizes));
+	args[13] = or_null(&nulls[13], named, named ? names_of(c, e) : 0);
+	args[14] = or_null(&nulls[14], e->body != NULL, PointerGetDatum(e->body));
+	store_do(Q_EVENT_APPEND, args, nulls);
+}
+
+PG_FUNCTION_INFO_V1(databuild_event_guard);
+
+Datum
+databuild_event_guard(PG_FUNCTION_ARGS)
+{
+	(void) fcinfo;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the event log is append-only"),
+			 errdetail("Rows of databuild.event cannot be updated, deleted or truncated.")));
+	PG_RETURN_NULL();
+}

@@ -1,0 +1,673 @@
+/*
+ * look.c
+ *	  What a move means for tokens that the call did not name, and the queues
+ *	  that carry what could not be done at once.
+ *
+ * Consequences wait for nobody.  A partition that must look again is taken
+ * with SKIP LOCKED; if somebody else holds it, an entry on the agenda stays,
+ * which a later call works off.  The agenda has no unique key, so that two
+ * calls that leave the same entry do not wait for each other.
+ *
+ * Watches.  A waiting partition watches one input that is not live; only when
+ * that goes live does it look for another.  If the new one is not locked by
+ * this call, its finish may be under way in another session, which cannot see
+ * our watch and whose result we cannot see.  So the move of a watch leaves an
+ * agenda entry, too: the second look.  It is dropped only by a later
+ * transaction that holds the waiter, finds the watch in place, and sees in a
+ * statement begun after that that the input is neither live nor changed or
+ * locked by anybody: whoever takes it from then on sees the watch.
+ *
+ * The tree of cases of a look itself (queue, wait, block, fall back) is in
+ * decide_look().
+ */
+#include "store.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/lsyscache.h"
+
+/* A mark moves only when it would skip this many numbers. */
+#define MARK_STEP	1000
+
+/* ---- leaving entries ---- */
+
+static void
+leave(const Ids *parts, const Ids *wants)
+{
+	Ids			seqs = {0};
+	Ids			p = {0};
+	Ids			w = {0};
+	Datum		args[3];
+
+	for (int i = 0; i < parts->n + wants->n; i++)
+	{
+		ids_add(&seqs, gate_next());
+		ids_add(&p, i < parts->n ? parts->at[i] : 0);
+		ids_add(&w, i < parts->n ? 0 : wants->at[i - parts->n]);
+	}
+	if (seqs.n == 0)
+		return;
+	args[0] = ids_datum(&seqs);
+	args[1] = ids_datum(&p);
+	args[2] = ids_datum(&w);
+	store_do(Q_AGENDA_ADD, args, NULL);
+}
+
+static const Ids none = {0};
+
+/* ---- looking ---- */
+
+/* Those that the call holds already, and those that it can get now. */
+Ids
+look_take(Call *c, const Ids *ids, Ids *busy)
+{
+	Ids			others = {0};
+	Ids			taken = {0};
+	Ids			got;
+
+	for (int i = 0; i < ids->n; i++)
+		ids_add(marking_token(&c->m, PARTITION, ids->at[i]) != NULL ? &taken : &others, ids->at[i]);
+	got = load_partitions(c, &others, LOCK_SKIP);
+	for (int i = 0; i < got.n; i++)
+		ids_add(&taken, got.at[i]);
+	for (int i = 0; got.n < others.n && i < others.n; i++)
+		if (marking_token(&c->m, PARTITION, others.at[i]) == NULL)
+			ids_add(busy, others.at[i]);
+	return taken;
+}
+
+static bool
+is_waiting(const Partition *p)
+{
+	return p->place == P_UPSTREAM_BUILDING || p->place == P_UPSTREAM_FAILED;
+}
+
+/* What the waiting ones lack; starts: where to begin looking, or none. */
+static void
+load_inputs(Call *c, const Ids *ids, const Ids *starts, bool full)
+{
+	Ids			waiting = {0};
+	Ids			from = {0};
+	Datum		args[3];
+	Rows		rows;
+
+	for (int i = 0; i < ids->n; i++)
+		if (is_waiting(marking_token(&c->m, PARTITION, ids->at[i])))
+		{
+			ids_add(&waiting, ids->at[i]);
+			ids_add(&from, starts->n > 0 ? starts->at[i] : 0);
+		}
+	if (waiting.n == 0)
+		return;
+	args[0] = ids_datum(&waiting);
+	args[1] = ids_datum(&from);
+	args[2] = BoolGetDatum(full);
+	rows = store_rows(Q_INPUTS, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, rows_int64(&rows, i, 0));
+
+		p->lacking = rows_null(&rows, i, 1) ? 0 : rows_int64(&rows, i, 1);
+		p->input_lost = !rows_null(&rows, i, 2) && DatumGetBool(rows_datum(&rows, i, 2));
+	}
+	rows_free(&rows);
+}
+
+/* The greatest priority among the wants in force on each. */
+static void
+load_cover(Call *c, const Ids *ids)
+{
+	Datum		args[] = {ids_datum(ids)};
+	Rows		rows;
+
+	if (ids->n == 0)
+		return;
+	for (int i = 0; i < ids->n; i++)
+		((Partition *) marking_token(&c->m, PARTITION, ids->at[i]))->cover = PRIORITY_NONE;
+	rows = store_rows(Q_COVER, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+		((Partition *) marking_token(&c->m, PARTITION, rows_int64(&rows, i, 0)))->cover = rows_int32(&rows, i, 1);
+	rows_free(&rows);
+}
+
+/*
+ * Those that go on waiting watch what they lack.  The ones whose input this
+ * call does not hold get a second look.
+ */
+void
+look_watch(Call *c, const Ids *ids)
+{
+	Ids			upstreams = {0};
+	Ids			waiters = {0};
+	Ids			again = {0};
+	Ids			moved;
+
+	for (int i = 0; i < ids->n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, ids->at[i]);
+
+		if (!is_waiting(p) || p->input_lost || p->lacking == 0)
+			continue;
+		ids_add(&upstreams, p->lacking);
+		ids_add(&waiters, p->id);
+	}
+	if (waiters.n == 0)
+		return;
+	{
+		Datum		args[] = {ids_datum(&upstreams), ids_datum(&waiters)};
+
+		moved = store_ids(Q_WATCH_ADD, args);
+	}
+	for (int i = 0; i < moved.n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, moved.at[i]);
+
+		if (marking_token(&c->m, PARTITION, p->lacking) == NULL)
+			ids_add(&again, p->id);
+	}
+	leave(&again, &none);
+}
+
+/* Events of kind blocked or waiting move a token that goes on to watch. */
+static void
+look(Call *c, const Ids *ids, const Ids *starts, bool full, bool cover)
+{
+	load_inputs(c, ids, starts, full);
+	if (cover)
+		load_cover(c, ids);
+	decide_look(&c->m, ids, &c->events);
+	look_watch(c, ids);
+}
+
+/* ---- consequences ---- */
+
+/* Each waiter once, with the input that told it. */
+static Ids
+watchers_of(const Ids *live, Ids *starts)
+{
+	Datum		args[] = {ids_datum(live)};
+	Rows		rows = store_rows(Q_WATCH_TAKE, args, NULL);
+	Marking		seen = {0};
+	Ids			waiters = {0};
+
+	for (int i = 0; i < rows.n; i++)
+	{
+		int64		waiter = rows_int64(&rows, i, 0);
+
+		if (marking_token(&seen, PARTITION, waiter) != NULL)
+			continue;
+		marking_add(&seen, PARTITION, waiter);
+		ids_add(&waiters, waiter);
+		ids_add(starts, rows_int64(&rows, i, 1));
+	}
+	rows_free(&rows);
+	return waiters;
+}
+
+static void
+tell_watchers(Call *c)
+{
+	Ids			live = c->to_live;
+	Ids			starts = {0};
+	Ids			busy = {0};
+	Ids			waiters;
+	Ids			taken;
+	Marking		start_of = {0};
+	Ids			from = {0};
+
+	memset(&c->to_live, 0, sizeof(Ids));
+	if (live.n == 0)
+		return;
+	waiters = watchers_of(&live, &starts);
+	if (waiters.n == 0)
+		return;
+	for (int i = 0; i < waiters.n; i++)
+		((Partition *) marking_add(&start_of, PARTITION, waiters.at[i]))->run = starts.at[i];
+	taken = look_take(c, &waiters, &busy);
+	for (int i = 0; i < taken.n; i++)
+		ids_add(&from, ((Partition *) marking_token(&start_of, PARTITION, taken.at[i]))->run);
+	look(c, &taken, &from, false, false);
+	leave(&busy, &none);
+}
+
+static void
+tell_waiters(Call *c)
+{
+	Ids			lost = c->lost;
+	Ids			busy = {0};
+	Ids			waiters;
+	Ids			taken;
+
+	memset(&c->lost, 0, sizeof(Ids));
+	if (lost.n == 0)
+		return;
+	{
+		Datum		args[] = {ids_datum(&lost)};
+
+		waiters = store_ids(Q_WAITERS, args);
+	}
+	if (waiters.n == 0)
+		return;
+	taken = look_take(c, &waiters, &busy);
+	look(c, &taken, &none, true, false);
+	leave(&busy, &none);
+}
+
+/* The refs that the ended wants covered. */
+static void
+uncover(Call *c, const Ids *wants)
+{
+	Datum		args[] = {ids_datum(wants)};
+	Rows		rows = store_rows(Q_MEMBER_DROP, args, NULL);
+
+	for (int i = 0; i < rows.n; i++)
+	{
+		int64		block = rows_int64(&rows, i, 0);
+		uint64		mask = (uint64) rows_int64(&rows, i, 1);
+
+		for (int b = 0; b < 64; b++)
+			if (mask >> b & 1)
+				ids_add(&c->uncovered, (block << 6) + b);
+	}
+	rows_free(&rows);
+}
+
+/* Derivative wants that nothing waits for are done. */
+static void
+end_wants(Call *c)
+{
+	Ids			freed = c->freed;
+	Ids			done = {0};
+	Ids			rest = {0};
+	Ids			active;
+	Marking		seen = {0};
+	Datum		args[1];
+	Rows		rows;
+
+	memset(&c->freed, 0, sizeof(Ids));
+	if (freed.n == 0)
+		return;
+	args[0] = ids_datum(&freed);
+	rows = store_rows(Q_WANTS_DONE_SKIP, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+	{
+		Want	   *w = marking_add(&c->m, WANT, rows_int64(&rows, i, 0));
+
+		w->place = W_ACTIVE;
+		w->prio = DatumGetInt16(rows_datum(&rows, i, 1));
+		w->run = rows_int64(&rows, i, 2);
+		w->created = rows_int64(&rows, i, 3);
+		events_add(&c->events, EV_WANT_DONE)->want = w->id;
+		ids_add(&done, w->id);
+	}
+	rows_free(&rows);
+	if (done.n > 0)
+		uncover(c, &done);
+	active = store_ids(Q_WANTS_ACTIVE, args);
+	for (int i = 0; i < active.n; i++)
+	{
+		if (marking_token(&c->m, WANT, active.at[i]) != NULL ||
+			marking_token(&seen, WANT, active.at[i]) != NULL)
+			continue;
+		marking_add(&seen, WANT, active.at[i]);
+		ids_add(&rest, active.at[i]);
+	}
+	leave(&none, &rest);
+}
+
+static void
+tell_uncovered(Call *c)
+{
+	Ids			uncovered = c->uncovered;
+	Ids			busy = {0};
+	Ids			at_work;
+	Ids			taken;
+	Datum		args[1];
+
+	memset(&c->uncovered, 0, sizeof(Ids));
+	if (uncovered.n == 0)
+		return;
+	args[0] = ids_datum(&uncovered);
+	at_work = store_ids(Q_AT_WORK, args);
+	if (at_work.n == 0)
+		return;
+	taken = look_take(c, &at_work, &busy);
+	look(c, &taken, &none, false, true);
+	leave(&busy, &none);
+}
+
+bool
+look_consequences(Call *c)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (c->to_live.n > 0)
+		tell_watchers(c);
+	else if (c->lost.n > 0)
+		tell_waiters(c);
+	else if (c->freed.n > 0)
+		end_wants(c);
+	else if (c->uncovered.n > 0)
+		tell_uncovered(c);
+	else
+		return false;
+	return true;
+}
+
+void
+look_again(Call *c, const Ids *ids)
+{
+	look(c, ids, &none, true, true);
+}
+
+/* ---- the agenda ---- */
+
+typedef struct Entries
+{
+	Ids			parts;
+	Ids			wants;
+	ItemPointerData *rows;
+	int64	   *part_of;		/* which partition, or 0, of each row */
+	int			n;
+	int64		last;
+} Entries;
+
+static Entries
+take_entries(int limit)
+{
+	Datum		args[] = {Int64GetDatum(limit)};
+	Rows		rows = store_rows(Q_AGENDA_TAKE, args, NULL);
+	Entries		e = {.n = rows.n};
+	Marking		seen = {0};
+
+	e.rows = palloc(sizeof(ItemPointerData) * (rows.n + 1));
+	e.part_of = palloc(sizeof(int64) * (rows.n + 1));
+	for (int i = 0; i < rows.n; i++)
+	{
+		int64		part = rows_int64(&rows, i, 2);
+
+		e.rows[i] = *(ItemPointer) DatumGetPointer(rows_datum(&rows, i, 0));
+		e.last = rows_int64(&rows, i, 1);
+		e.part_of[i] = part;
+		if (part == 0)
+			ids_add(&e.wants, rows_int64(&rows, i, 3));
+		else if (marking_token(&seen, PARTITION, part) == NULL)
+		{
+			marking_add(&seen, PARTITION, part);
+			ids_add(&e.parts, part);
+		}
+	}
+	rows_free(&rows);
+	return e;
+}
+
+/*
+ * The second look: of the partitions that go on waiting, the ones whose input
+ * may be on the move.  Their entries stay.
+ */
+static Ids
+unsettled(Call *c, const Ids *ids)
+{
+	Ids			upstreams = {0};
+	Ids			waiters = {0};
+
+	for (int i = 0; i < ids->n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, ids->at[i]);
+
+		if (!is_waiting(p) || p->lacking == 0)
+			continue;
+		ids_add(&upstreams, p->lacking);
+		ids_add(&waiters, p->id);
+	}
+	if (waiters.n == 0)
+		return none;
+	{
+		Datum		args[] = {ids_datum(&upstreams), ids_datum(&waiters)};
+
+		return store_ids(Q_IN_FLIGHT, args);
+	}
+}
+
+static void
+drop_entries(const Entries *e, const Ids *keep)
+{
+	ItemPointerData *drop = palloc(sizeof(ItemPointerData) * (e->n + 1));
+	Marking		kept = {0};
+	int			n = 0;
+
+	for (int i = 0; i < keep->n; i++)
+		marking_add(&kept, PARTITION, keep->at[i]);
+	for (int i = 0; i < e->n; i++)
+		if (e->part_of[i] == 0 || marking_token(&kept, PARTITION, e->part_of[i]) == NULL)
+			drop[n++] = e->rows[i];
+	if (n > 0)
+	{
+		Datum		args[] = {tids_datum(drop, n)};
+
+		store_do(Q_AGENDA_DROP, args, NULL);
+	}
+}
+
+static int64
+mark_of(char queue)
+{
+	Datum		args[] = {CharGetDatum(queue)};
+	Ids			low = store_ids(Q_MARK, args);
+
+	return low.n == 0 ? 0 : low.at[0];
+}
+
+/*
+ * Move the mark of a queue up to what is settled and gone.  first is the
+ * query for the first visible entry above the old mark.
+ */
+static void
+advance_agenda(void)
+{
+	static int64 tried = 0;
+	int64		low;
+	int64		settled;
+	Datum		args[1];
+	Ids			first;
+
+	if (gate_last() - tried < MARK_STEP)
+		return;
+	tried = gate_last();
+	low = mark_of('a');
+	settled = gate_horizon();
+	args[0] = Int64GetDatum(low);
+	first = store_ids(Q_AGENDA_FIRST, args);
+	if (first.n > 0 && first.at[0] - 1 < settled)
+		settled = first.at[0] - 1;
+	if (settled - low < MARK_STEP)
+		return;
+	mark_add('a', 0, 0, settled);
+}
+
+int64
+look_agenda(Call *c, int limit)
+{
+	Entries		e = take_entries(limit);
+	Ids			keep = {0};
+	Ids			taken;
+	Ids			moving;
+
+	advance_agenda();
+	if (e.n == 0)
+		return 0;
+	taken = look_take(c, &e.parts, &keep);
+	load_inputs(c, &taken, &none, true);
+	load_cover(c, &taken);
+	moving = unsettled(c, &taken);
+	for (int i = 0; i < moving.n; i++)
+		ids_add(&keep, moving.at[i]);
+	decide_look(&c->m, &taken, &c->events);
+	look_watch(c, &taken);
+	drop_entries(&e, &keep);
+	for (int i = 0; i < e.wants.n; i++)
+		ids_add(&c->freed, e.wants.at[i]);
+	call_apply(c);
+	return e.n;
+}
+
+/* ---- timers ---- */
+
+/* All outputs of the run, if the call can get them. */
+static bool
+take_outputs(Call *c, const Run *r)
+{
+	Ids			busy = {0};
+
+	(void) look_take(c, &r->outputs, &busy);
+	return busy.n == 0;
+}
+
+static void
+leases_due(Call *c, const Ids *ids)
+{
+	Ids			again = {0};
+	Ids			times = {0};
+	Ids			lost = {0};
+
+	(void) load_runs(c, ids, LOCK_SKIP);
+	for (int i = 0; i < ids->n; i++)
+	{
+		Run		   *r = marking_token(&c->m, RUN, ids->at[i]);
+
+		if (r != NULL && r->place != R_RUNNING)
+			continue;
+		if (r != NULL && r->lease_at <= c->now && take_outputs(c, r))
+		{
+			ids_add(&lost, r->id);
+			continue;
+		}
+		ids_add(&again, ids->at[i]);
+		ids_add(&times, r != NULL && r->lease_at > c->now ? r->lease_at : c->now);
+	}
+	timer_add('L', &times, &again);
+	if (lost.n > 0)
+		decide_ended(&c->m, EV_LOST, &lost, true, "the lease ran out", c->now, &c->events);
+	c->runs_lost += lost.n;
+}
+
+/* What has backed off long enough goes to the ready set; its place is new. */
+static void
+retries_due(Call *c, const Ids *ids)
+{
+	Ids			busy = {0};
+	Ids			taken = look_take(c, ids, &busy);
+	Ids			times = {0};
+	Ids			parts = {0};
+
+	for (int i = 0; i < busy.n; i++)
+		ids_add(&times, c->now);
+	for (int i = 0; i < taken.n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, taken.at[i]);
+
+		if (p->place == P_UP_FOR_RETRY && p->retry_at > c->now)
+		{
+			ids_add(&busy, p->id);
+			ids_add(&times, p->retry_at);
+		}
+		else if (p->place == P_UP_FOR_RETRY)
+			ids_add(&parts, p->id);
+	}
+	timer_add('R', &times, &busy);
+	ready_add(c, &parts);
+}
+
+/* Microseconds of a settled time; see the mark of the timers. */
+static void
+advance_timers(void)
+{
+	static int64 tried = 0;
+	int64		low;
+	int64		settled;
+	Ids			first;
+	Datum		args[1];
+
+	if (gate_last() - tried < MARK_STEP)
+		return;
+	tried = gate_last();
+	low = mark_of('t');
+	args[0] = Int64GetDatum(gate_horizon());
+	first = store_ids(Q_SETTLED_TIME, args);
+	if (first.n == 0)
+		return;
+	settled = first.at[0];
+	args[0] = TimestampTzGetDatum(low);
+	first = store_ids(Q_TIMER_FIRST, args);
+	if (first.n > 0 && first.at[0] < settled)
+		settled = first.at[0];
+	if (settled <= low)
+		return;
+	mark_add('t', 0, 0, settled);
+}
+
+int64
+look_timers(Call *c, int limit, bool from_mark)
+{
+	Datum		args[] = {TimestampTzGetDatum(from_mark ? mark_of('t') : DT_NOBEGIN),
+	TimestampTzGetDatum(c->now), Int64GetDatum(limit)};
+	Rows		rows = store_rows(Q_TIMERS_TAKE, args, NULL);
+	ItemPointerData *due = palloc(sizeof(ItemPointerData) * (rows.n + 1));
+	Ids			leases = {0};
+	Ids			retries = {0};
+	int			n = rows.n;
+
+	for (int i = 0; i < n; i++)
+	{
+		due[i] = *(ItemPointer) DatumGetPointer(rows_datum(&rows, i, 0));
+		rows_ids(&rows, i, 2, rows_char(&rows, i, 1) == 'L' ? &leases : &retries);
+	}
+	rows_free(&rows);
+	advance_timers();
+	if (n == 0)
+		return 0;
+	args[0] = tids_datum(due, n);
+	store_do(Q_TIMERS_DROP, args, NULL);
+	if (leases.n > 0)
+		leases_due(c, &leases);
+	if (retries.n > 0)
+		retries_due(c, &retries);
+	call_apply(c);
+	return n;
+}
+
+/* ---- probing ---- */
+
+PG_FUNCTION_INFO_V1(databuild_in_flight);
+
+/*
+ * Whether another transaction holds or has changed the row version that the
+ * statement sees, as pgrowlocks asks it.  Takes a buffer share lock, no other.
+ */
+Datum
+databuild_in_flight(PG_FUNCTION_ARGS)
+{
+	ItemPointer tid = (ItemPointer) PG_GETARG_POINTER(0);
+	Relation	rel = table_open(get_relname_relid("partition", get_namespace_oid("databuild", false)),
+								 AccessShareLock);
+	HeapTupleData tuple = {.t_self = *tid,.t_tableOid = RelationGetRelid(rel)};
+	Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(tid));
+	Page		page;
+	ItemId		item;
+	TM_Result	result = TM_Deleted;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	item = PageGetItemId(page, ItemPointerGetOffsetNumber(tid));
+	if (ItemIdIsNormal(item))
+	{
+		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+		tuple.t_len = ItemIdGetLength(item);
+		result = HeapTupleSatisfiesUpdate(&tuple, GetCurrentCommandId(false), buffer);
+	}
+	UnlockReleaseBuffer(buffer);
+	table_close(rel, AccessShareLock);
+	PG_RETURN_BOOL(result == TM_BeingModified || result == TM_Updated || result == TM_Deleted);
+}

@@ -1,0 +1,156 @@
+/*
+ * names.c
+ *	  From refs to partitions: known ones are found, new ones are put into the
+ *	  tables, and all are locked, without two callers waiting for each other in
+ *	  a circle.
+ *
+ * New refs are inserted first, in the order of their bytes; an insert waits
+ * for another session that is inserting the same ref, and both go in the same
+ * order.  Only then are the ones that existed locked, in the order of their
+ * ids.
+ */
+#include "store.h"
+
+#include "utils/builtins.h"
+
+typedef struct Known
+{
+	char	   *ref;
+	int64		id;
+} Known;
+
+static int
+by_ref(const void *a, const void *b)
+{
+	return strcmp(((const Known *) a)->ref, ((const Known *) b)->ref);
+}
+
+/* Those of the refs that are in the table, sorted. */
+static Known *
+known_refs(const Datum *refs, int n, int *nknown)
+{
+	Datum		args[] = {refs_datum(refs, n)};
+	Rows		rows = store_rows(Q_REFS_KNOWN, args, NULL);
+	Known	   *known = palloc(sizeof(Known) * (rows.n + 1));
+
+	for (int i = 0; i < rows.n; i++)
+		known[i] = (Known)
+	{
+		rows_text(&rows, i, 0), rows_int64(&rows, i, 1)
+	};
+	*nknown = rows.n;
+	rows_free(&rows);
+	qsort(known, *nknown, sizeof(Known), by_ref);
+	return known;
+}
+
+/* The refs that are not among the known ones, in order. */
+static Datum *
+unknown_refs(const Datum *refs, int n, Known *known, int nknown, int *nunknown)
+{
+	Datum	   *unknown = palloc(sizeof(Datum) * (n + 1));
+
+	*nunknown = 0;
+	for (int i = 0; i < n; i++)
+	{
+		Known		key = {TextDatumGetCString(refs[i]), 0};
+
+		if (bsearch(&key, known, nknown, sizeof(Known), by_ref) == NULL)
+			unknown[(*nunknown)++] = refs[i];
+		pfree(key.ref);
+	}
+	return unknown;
+}
+
+static int32
+route(Datum ref, bool needed)
+{
+	char	   *name = TextDatumGetCString(ref);
+	int32		job = route_ref(name, strlen(name));
+
+	if (job == 0 && needed)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("no job makes ref \"%s\"", name),
+				 errhint("Define a job or source with a pattern that matches the whole ref, or correct the ref.")));
+	pfree(name);
+	return job;
+}
+
+/* The event that says which job makes the new refs. */
+static Event *
+known_event(Call *c, int32 job)
+{
+	Event	   *e;
+
+	for (int i = 0; i < c->events.n; i++)
+		if (c->events.at[i]->kind == EV_KNOWN && c->events.at[i]->job == job)
+			return c->events.at[i];
+	e = events_add(&c->events, EV_KNOWN);
+	e->job = job;
+	e->at = c->now;
+	return e;
+}
+
+static void
+insert_refs(Call *c, const Datum *refs, int n, bool needed)
+{
+	int32	   *jobs = palloc(sizeof(int32) * (n + 1));
+	Datum		args[3];
+	Rows		rows;
+
+	for (int i = 0; i < n; i++)
+		jobs[i] = route(refs[i], needed);
+	args[0] = refs_datum(refs, n);
+	args[1] = int32s_datum(jobs, n);
+	args[2] = TimestampTzGetDatum(c->now);
+	rows = store_rows(Q_REFS_INSERT, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+	{
+		Partition  *p = marking_add(&c->m, PARTITION, rows_int64(&rows, i, 0));
+
+		p->ref = rows_text(&rows, i, 1);
+		p->was = P_MISSING;
+		ids_add(&known_event(c, rows_int32(&rows, i, 2))->parts, p->id);
+	}
+	rows_free(&rows);
+}
+
+Ids
+name_refs(Call *c, const Datum *refs, int n, bool needed)
+{
+	int			nknown;
+	int			nunknown;
+	Ids			ids = {0};
+	Known	   *known;
+	Datum	   *unknown;
+
+	if (n == 0)
+		return ids;
+	known = known_refs(refs, n, &nknown);
+	if (nknown < n)
+	{
+		unknown = unknown_refs(refs, n, known, nknown, &nunknown);
+		insert_refs(c, unknown, nunknown, needed);
+		known = known_refs(refs, n, &nknown);
+	}
+	for (int i = 0; i < nknown; i++)
+		ids_add(&ids, known[i].id);
+	return ids;
+}
+
+void
+lock_named(Call *c, const Ids *named, const Ids *more)
+{
+	Ids			others = {0};
+
+	for (int i = 0; i < named->n; i++)
+		if (marking_token(&c->m, PARTITION, named->at[i]) == NULL)
+			ids_add(&others, named->at[i]);
+	for (int i = 0; more != NULL && i < more->n; i++)
+		ids_add(&others, more->at[i]);
+	ids_sort(&others);
+	(void) load_partitions(c, &others, LOCK_WAIT);
+	call_now(c);
+	call_log(c);
+}

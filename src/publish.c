@@ -1,0 +1,25 @@
+/*
+ * publish.c
+ *	  publish(): refs that are made elsewhere are there.
+ */
+#include "store.h"
+
+PG_FUNCTION_INFO_V1(databuild_publish);
+
+Datum
+databuild_publish(PG_FUNCTION_ARGS)
+{
+	int			n;
+	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", false, &n);
+	Call	   *c = call_begin();
+	Ids			parts = name_refs(c, refs, n, false);
+	Refusal		refusal;
+
+	lock_named(c, &parts, NULL);
+	if (!decide_published(&c->m, &parts, &c->events, &refusal))
+		call_refuse(c, &refusal);
+	c->events.at[0]->body = PG_ARGISNULL(1) ? NULL : PG_DETOAST_DATUM(PG_GETARG_DATUM(1));
+	call_apply(c);
+	call_end(c);
+	PG_RETURN_VOID();
+}

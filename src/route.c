@@ -1,0 +1,274 @@
+/*
+ * route.c
+ *	  Which job makes a ref: the jobs and their compiled patterns, kept in the
+ *	  backend.
+ *
+ * PostgreSQL's own cache of compiled patterns holds 32; ours holds all of
+ * them until a definition changes in any session.  A definition sends a
+ * relcache invalidation of the job table, which reaches a backend at the
+ * latest when it passes the gate, before it can use an old pattern.
+ *
+ * A pattern must match the whole ref.  It is compiled alone first, so that one
+ * like "a)|(b" is refused, and then within "^(?:" and ")$"; leading options
+ * such as (?i) are put in front of these.
+ */
+#include "databuild.h"
+
+#include "access/genam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "regex/regex.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "store.h"
+
+typedef struct Pattern
+{
+	int32		job;
+	regex_t		re;
+} Pattern;
+
+/* Everything below lives in this context and goes with it. */
+static MemoryContext routes = NULL;
+static bool routes_valid = false;
+static Oid	routes_relid = InvalidOid;
+static Job *jobs;
+static char **labels;
+static int	njobs;
+static Pattern *patterns;
+static int	npatterns;
+
+static void
+on_inval(Datum arg, Oid relid)
+{
+	(void) arg;
+	if (relid == InvalidOid || relid == routes_relid)
+		routes_valid = false;
+}
+
+void
+route_init(void)
+{
+	CacheRegisterRelcacheCallback(on_inval, (Datum) 0);
+}
+
+static Oid
+job_table(void)
+{
+	return get_relname_relid("job", get_namespace_oid("databuild", false));
+}
+
+void
+route_changed(void)
+{
+	CacheInvalidateRelcacheByRelid(job_table());
+	routes_valid = false;
+}
+
+static pg_wchar *
+wide(const char *text, int len, int *nwide)
+{
+	pg_wchar   *w = palloc(sizeof(pg_wchar) * (len + 1));
+
+	*nwide = pg_mb2wchar_with_len(text, w, len);
+	return w;
+}
+
+static void
+regex_error(int code, regex_t *re, const char *pattern)
+{
+	char		message[200];
+
+	CHECK_FOR_INTERRUPTS();
+	pg_regerror(code, re, message, sizeof(message));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
+			 errmsg("invalid pattern \"%s\": %s", pattern, message)));
+}
+
+static void
+compile(regex_t *re, const char *text, const char *pattern)
+{
+	int			nwide;
+	pg_wchar   *w = wide(text, strlen(text), &nwide);
+	int			code = pg_regcomp(re, w, nwide, REG_ADVANCED, DEFAULT_COLLATION_OID);
+
+	pfree(w);
+	if (code != REG_OKAY)
+		regex_error(code, re, pattern);
+}
+
+/* The pattern, made to match the whole of a ref. */
+static char *
+whole(const char *pattern)
+{
+	const char *end = pattern;
+	bool		expanded = false;
+
+	if (pattern[0] == '(' && pattern[1] == '?' && pattern[2] >= 'a' && pattern[2] <= 'z')
+	{
+		end = strchr(pattern, ')') + 1;
+		expanded = memchr(pattern, 'x', end - pattern) != NULL;
+	}
+	return psprintf("%.*s^(?:%s%s)$", (int) (end - pattern), pattern, end,
+					expanded ? "\n" : "");
+}
+
+void
+route_check_pattern(const char *pattern)
+{
+	regex_t		re;
+
+	if (strncmp(pattern, "***", 3) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
+				 errmsg("invalid pattern \"%s\": directors are not allowed", pattern),
+				 errhint("Write the pattern as an advanced regular expression without \"***\".")));
+	compile(&re, pattern, pattern);
+	pg_regfree(&re);
+	compile(&re, whole(pattern), pattern);
+	pg_regfree(&re);
+}
+
+static void
+forget_routes(void)
+{
+	for (int i = 0; i < npatterns; i++)
+		pg_regfree(&patterns[i].re);
+	npatterns = 0;
+	njobs = 0;
+	if (routes != NULL)
+		MemoryContextReset(routes);
+	else
+		routes = AllocSetContextCreate(CacheMemoryContext, "databuild routes",
+									   ALLOCSET_DEFAULT_SIZES);
+}
+
+static int
+count_patterns(const Rows *rows)
+{
+	int			n = 0;
+
+	for (int i = 0; i < rows->n; i++)
+		n += ArrayGetNItems(1, ARR_DIMS(DatumGetArrayTypeP(rows_datum(rows, i, 2))));
+	return n;
+}
+
+static void
+add_job(const Rows *rows, int i)
+{
+	Datum	   *texts;
+	int			n;
+
+	jobs[i] = (Job)
+	{
+		.id = rows_int32(rows, i, 0),
+			.is_source = DatumGetBool(rows_datum(rows, i, 3)),
+			.paused = DatumGetBool(rows_datum(rows, i, 4)),
+			.max_attempts = rows_int32(rows, i, 5),
+			.max_misses = rows_int32(rows, i, 6),
+			.backoff = rows_int64(rows, i, 7),
+			.lease = rows_int64(rows, i, 8),
+	};
+	labels[i] = TextDatumGetCString(rows_datum(rows, i, 1));
+	njobs = i + 1;
+	deconstruct_array(DatumGetArrayTypeP(rows_datum(rows, i, 2)), TEXTOID, -1, false,
+					  TYPALIGN_INT, &texts, NULL, &n);
+	for (int k = 0; k < n; k++)
+	{
+		char	   *pattern = TextDatumGetCString(texts[k]);
+
+		patterns[npatterns].job = jobs[i].id;
+		compile(&patterns[npatterns].re, whole(pattern), pattern);
+		npatterns++;
+	}
+}
+
+static void
+load_routes(void)
+{
+	Rows		rows;
+	MemoryContext old;
+
+	if (routes_valid)
+		return;
+	forget_routes();
+	routes_relid = job_table();
+	rows = store_rows(Q_JOBS, NULL, NULL);
+	old = MemoryContextSwitchTo(routes);
+	jobs = palloc0(sizeof(Job) * Max(rows.n, 1));
+	labels = palloc0(sizeof(char *) * Max(rows.n, 1));
+	patterns = palloc0(sizeof(Pattern) * Max(count_patterns(&rows), 1));
+	for (int i = 0; i < rows.n; i++)
+		add_job(&rows, i);
+	MemoryContextSwitchTo(old);
+	rows_free(&rows);
+	routes_valid = true;
+}
+
+static bool
+matches(regex_t *re, const pg_wchar *ref, int len)
+{
+	int			code = pg_regexec(re, ref, len, 0, NULL, 0, NULL, 0);
+
+	if (code != REG_OKAY && code != REG_NOMATCH)
+		regex_error(code, re, "of a job");
+	return code == REG_OKAY;
+}
+
+const Job *
+route_jobs(int *n)
+{
+	load_routes();
+	*n = njobs;
+	return jobs;
+}
+
+const char *
+route_label(int32 job)
+{
+	load_routes();
+	for (int i = 0; i < njobs; i++)
+		if (jobs[i].id == job)
+			return labels[i];
+	return NULL;
+}
+
+int32
+route_by_label(const char *label)
+{
+	load_routes();
+	for (int i = 0; i < njobs; i++)
+		if (strcmp(labels[i], label) == 0)
+			return jobs[i].id;
+	return 0;
+}
+
+int32
+route_ref(const char *ref, int len)
+{
+	int			nwide;
+	pg_wchar   *w = wide(ref, len, &nwide);
+	int32		job = 0;
+
+	load_routes();
+	for (int i = 0; i < npatterns; i++)
+	{
+		if (patterns[i].job == job || !matches(&patterns[i].re, w, nwide))
+			continue;
+		if (job != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+					 errmsg("two jobs make ref \"%.*s\": \"%s\" and \"%s\"", len, ref,
+							route_label(job), route_label(patterns[i].job)),
+					 errhint("Narrow the patterns of one of them with define_job().")));
+		job = patterns[i].job;
+	}
+	pfree(w);
+	return job;
+}

@@ -1,0 +1,104 @@
+/*
+ * store.h
+ *	  Statements, kept as plans, and tokens in and out of the tables.
+ */
+#ifndef DATABUILD_STORE_H
+#define DATABUILD_STORE_H
+
+#include "databuild.h"
+
+#include "executor/spi.h"
+
+typedef enum Statement
+{
+#define QUERY(q, ...) Q_##q,
+#include "plans.def"
+#undef QUERY
+	N_QUERIES
+} Statement;
+
+/* The rows of a SELECT or RETURNING; columns count from 0. */
+typedef struct Rows
+{
+	SPITupleTable *table;
+	int			n;
+} Rows;
+
+/* Connect, with a planner that does not depend on statistics; the level to close. */
+extern int	store_open(void);
+extern void store_close(int level);
+
+/*
+ * Execute a kept plan.  Arguments by position, nulls as for SPI ('n' is NULL),
+ * NULL for none.  Each statement sees all that was committed before it began,
+ * at every isolation level.
+ */
+extern int	store_do(Statement query, Datum *args, const char *nulls);
+extern Rows store_rows(Statement query, Datum *args, const char *nulls);
+
+/* Read with the snapshot of the caller's statement. */
+extern Rows store_read(Statement query, Datum *args, const char *nulls);
+
+extern Datum rows_datum(const Rows *rows, int row, int column);
+extern bool rows_null(const Rows *rows, int row, int column);
+extern int64 rows_int64(const Rows *rows, int row, int column);
+extern int32 rows_int32(const Rows *rows, int row, int column);
+extern char rows_char(const Rows *rows, int row, int column);
+extern char *rows_text(const Rows *rows, int row, int column);
+extern void rows_ids(const Rows *rows, int row, int column, Ids *ids);
+extern void rows_free(Rows *rows);
+
+/* Every first column of the rows, then free them. */
+extern Ids	store_ids(Statement query, Datum *args);
+
+/* Arrays for arguments. */
+extern Datum ids_datum(const Ids *ids);
+extern Datum int32s_datum(const int32 *values, int n);
+extern Datum int16s_datum(const int16 *values, int n);
+extern Datum chars_datum(const char *values, int n);
+extern Datum times_datum(const int64 *values, int n);
+extern Datum texts_datum(const char *const *values, int n);
+extern Datum text_datum(const char *value);
+extern Datum tids_datum(const ItemPointerData *rows, int n);
+
+/* ---- tokens.c ---- */
+
+typedef enum Lock
+{
+	LOCK_WAIT,					/* for tokens that the call names */
+	LOCK_SKIP					/* for all others */
+} Lock;
+
+/* Lock the partitions in order and load them; what was locked. */
+extern Ids	load_partitions(Call *c, const Ids *ids, Lock lock);
+
+/* Likewise runs, in order. */
+extern Ids	load_runs(Call *c, const Ids *ids, Lock lock);
+
+/* Entries of the ready set for claimable partitions of the marking. */
+extern void ready_add(Call *c, const Ids *parts);
+
+/* Nothing is left of that queue up to low; see tables.sql. */
+extern void mark_add(char queue, int32 job, int32 prio, int64 low);
+
+/* Timers: 'L' leases of runs, 'R' retries of partitions. */
+extern void timer_add(char kind, const Ids *times, const Ids *ids);
+
+/* All the runs that a caller names; 42704 for one that is not there. */
+extern Ids	load_named_runs(Call *c, const Ids *ids);
+
+/* Write back all dirty tokens and collect whom their moves tell. */
+extern void write_back(Call *c, const Events *events);
+
+/* ---- names.c ---- */
+
+/*
+ * The ids of refs, which are sorted; those that nobody named before are put
+ * into the tables.  With needed, a ref that no job makes is an error.
+ */
+extern Ids	name_refs(Call *c, const Datum *refs, int n, bool needed);
+
+/* Lock them (and more, if given) in order, log those that are new. */
+extern void lock_named(Call *c, const Ids *named, const Ids *more);
+
+#endif							/* DATABUILD_STORE_H */

@@ -1,0 +1,540 @@
+/*
+ * tokens.c
+ *	  Tokens out of the tables into a call's marking, and back.
+ *
+ * Locks: runs before partitions, each in the order of their ids.  What a call
+ * names is waited for; everything else is taken with SKIP LOCKED or left.
+ * Rows of side tables are read by a later statement than the one that locked.
+ * A write back is one statement a table, however many tokens changed.
+ */
+#include "store.h"
+
+#include "miscadmin.h"
+
+/* ---- loading ---- */
+
+static Partition *
+partition_of_row(Call *c, const Rows *rows, int i)
+{
+	Partition  *p = marking_add(&c->m, PARTITION, rows_int64(rows, i, 0));
+
+	p->place = (PartitionPlace) net_place_by_letter(PARTITION, rows_char(rows, i, 1));
+	p->job = rows_int32(rows, i, 2);
+	p->prio = DatumGetInt16(rows_datum(rows, i, 3));
+	p->run = rows_int64(rows, i, 4);
+	p->live_run = rows_int64(rows, i, 5);
+	p->ticket = rows_int64(rows, i, 6);
+	p->since = rows_int64(rows, i, 7);
+	p->ref = rows_text(rows, i, 8);
+	p->cover = p->prio;
+	p->was = p->place;
+	p->old_ticket = p->ticket;
+	p->troubled = false;
+	p->dirty = false;
+	return p;
+}
+
+static void
+load_trouble(Call *c, const Ids *ids)
+{
+	Datum		args[] = {ids_datum(ids)};
+	Rows		rows = store_rows(Q_TROUBLE, args, NULL);
+
+	for (int i = 0; i < rows.n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, rows_int64(&rows, i, 0));
+
+		p->attempts = rows_int32(&rows, i, 1);
+		p->misses = rows_int32(&rows, i, 2);
+		p->retry_at = rows_null(&rows, i, 3) ? 0 : rows_int64(&rows, i, 3);
+		p->cause = rows_null(&rows, i, 4) ? CAUSE_NONE : cause_by_name(rows_text(&rows, i, 4));
+		p->note = rows_text(&rows, i, 5);
+		p->troubled = true;
+	}
+	rows_free(&rows);
+}
+
+Ids
+load_partitions(Call *c, const Ids *ids, Lock lock)
+{
+	Ids			locked = {0};
+	Datum		args[1];
+	Rows		rows;
+
+	if (ids->n == 0)
+		return locked;
+	args[0] = ids_datum(ids);
+	rows = store_rows(lock == LOCK_WAIT ? Q_PARTITIONS_WAIT : Q_PARTITIONS_SKIP, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+		ids_add(&locked, partition_of_row(c, &rows, i)->id);
+	rows_free(&rows);
+	if (locked.n > 0)
+		load_trouble(c, &locked);
+	return locked;
+}
+
+Ids
+load_runs(Call *c, const Ids *ids, Lock lock)
+{
+	Ids			locked = {0};
+	Datum		args[1];
+	Rows		rows;
+
+	if (ids->n == 0)
+		return locked;
+	args[0] = ids_datum(ids);
+	rows = store_rows(lock == LOCK_WAIT ? Q_RUNS_WAIT : Q_RUNS_SKIP, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+	{
+		Run		   *r = marking_add(&c->m, RUN, rows_int64(&rows, i, 0));
+
+		r->place = (RunPlace) net_place_by_letter(RUN, rows_char(&rows, i, 1));
+		r->job = rows_int32(&rows, i, 2);
+		r->attempt = rows_int32(&rows, i, 3);
+		r->started = rows_int64(&rows, i, 4);
+		r->finished = rows_int64(&rows, i, 5);
+		r->lease_at = rows_int64(&rows, i, 6);
+		r->lease = rows_int64(&rows, i, 7);
+		r->outputs.n = 0;
+		rows_ids(&rows, i, 8, &r->outputs);
+		ids_add(&locked, r->id);
+	}
+	rows_free(&rows);
+	return locked;
+}
+
+/* The runs asked for, all of them; 42704 for one that is not there. */
+Ids
+load_named_runs(Call *c, const Ids *ids)
+{
+	Ids			got = load_runs(c, ids, LOCK_WAIT);
+
+	for (int i = 0; got.n < ids->n && i < ids->n; i++)
+		if (marking_token(&c->m, RUN, ids->at[i]) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("run " INT64_FORMAT " does not exist", ids->at[i]),
+					 errhint("If it was claimed just now, commit the claim first: others see it only then.")));
+	return got;
+}
+
+/* ---- writing back ---- */
+
+/* The columns of the dirty partitions, as arrays. */
+typedef struct Columns
+{
+	int			n;
+	Ids			ids;
+	char	   *states;
+	int32	   *jobs;
+	int16	   *prios;
+	Ids			runs;
+	Ids			live_runs;
+	Ids			tickets;
+	int64	   *since;
+} Columns;
+
+static void
+write_partitions(const TokenMap *map)
+{
+	Columns		u = {
+		.states = palloc(map->n + 1),
+		.jobs = palloc(sizeof(int32) * (map->n + 1)),
+		.prios = palloc(sizeof(int16) * (map->n + 1)),
+		.since = palloc(sizeof(int64) * (map->n + 1)),
+	};
+	Datum		args[8];
+
+	for (int i = 0; i < map->n; i++)
+	{
+		const Partition *p = map->tokens[i];
+
+		if (!p->dirty)
+			continue;
+		ids_add(&u.ids, p->id);
+		u.states[u.n] = net_place_letter(PARTITION, (int) p->place);
+		u.jobs[u.n] = p->job;
+		u.prios[u.n] = (int16) p->prio;
+		ids_add(&u.runs, p->run);
+		ids_add(&u.live_runs, p->live_run);
+		ids_add(&u.tickets, p->ticket);
+		u.since[u.n++] = p->since;
+	}
+	if (u.n == 0)
+		return;
+	args[0] = ids_datum(&u.ids);
+	args[1] = chars_datum(u.states, u.n);
+	args[2] = int32s_datum(u.jobs, u.n);
+	args[3] = int16s_datum(u.prios, u.n);
+	args[4] = ids_datum(&u.runs);
+	args[5] = ids_datum(&u.live_runs);
+	args[6] = ids_datum(&u.tickets);
+	args[7] = times_datum(u.since, u.n);
+	if (store_do(Q_PARTITIONS_WRITE, args, NULL) != u.n)
+		elog(ERROR, "partitions vanished under their locks");
+}
+
+static bool
+in_trouble(const Partition *p)
+{
+	return p->attempts != 0 || p->misses != 0 || p->retry_at != 0 || p->cause != CAUSE_NONE;
+}
+
+static void
+write_trouble(const TokenMap *map)
+{
+	Ids			cleared = {0};
+	Ids			ids = {0};
+	int32	   *attempts = palloc(sizeof(int32) * (map->n + 1));
+	int32	   *misses = palloc(sizeof(int32) * (map->n + 1));
+	int64	   *retry_at = palloc(sizeof(int64) * (map->n + 1));
+	const char **causes = palloc(sizeof(char *) * (map->n + 1));
+	const char **notes = palloc(sizeof(char *) * (map->n + 1));
+
+	for (int i = 0; i < map->n; i++)
+	{
+		Partition  *p = map->tokens[i];
+
+		if (!p->dirty)
+			continue;
+		if (in_trouble(p))
+		{
+			attempts[ids.n] = p->attempts;
+			misses[ids.n] = p->misses;
+			retry_at[ids.n] = p->retry_at;
+			causes[ids.n] = p->cause == CAUSE_NONE ? NULL : cause_name(p->cause);
+			notes[ids.n] = p->note;
+			ids_add(&ids, p->id);
+		}
+		else if (p->troubled)
+			ids_add(&cleared, p->id);
+		p->troubled = in_trouble(p);
+	}
+	if (cleared.n > 0)
+	{
+		Datum		args[] = {ids_datum(&cleared)};
+
+		store_do(Q_TROUBLE_CLEAR, args, NULL);
+	}
+	if (ids.n > 0)
+	{
+		Datum		args[] = {ids_datum(&ids), int32s_datum(attempts, ids.n), int32s_datum(misses, ids.n),
+		times_datum(retry_at, ids.n), texts_datum(causes, ids.n), texts_datum(notes, ids.n)};
+
+		store_do(Q_TROUBLE_WRITE, args, NULL);
+	}
+}
+
+/* Entries of the ready set, with new numbers in the order given. */
+void
+ready_add(Call *c, const Ids *parts)
+{
+	Ids			seqs = {0};
+	int32	   *jobs = palloc(sizeof(int32) * (parts->n + 1));
+	int16	   *prios = palloc(sizeof(int16) * (parts->n + 1));
+
+	if (parts->n == 0)
+		return;
+	for (int i = 0; i < parts->n; i++)
+	{
+		const Partition *p = marking_token(&c->m, PARTITION, parts->at[i]);
+
+		ids_add(&seqs, gate_next());
+		jobs[i] = p->job;
+		prios[i] = (int16) p->prio;
+	}
+	{
+		Datum		queues[] = {int32s_datum(jobs, parts->n), int16s_datum(prios, parts->n)};
+		Datum		args[] = {ids_datum(&seqs), ids_datum(parts), queues[0], queues[1]};
+
+		store_do(Q_QUEUE_ADD, queues, NULL);
+		store_do(Q_READY_ADD, args, NULL);
+	}
+}
+
+void
+mark_add(char queue, int32 job, int32 prio, int64 low)
+{
+	Datum		args[] = {CharGetDatum(queue), Int32GetDatum(job), Int16GetDatum((int16) prio), Int64GetDatum(low)};
+
+	store_do(Q_MARK_ADD, args, NULL);
+}
+
+/* Timers of one kind: an id and a time each. */
+void
+timer_add(char kind, const Ids *times, const Ids *ids)
+{
+	Datum		args[] = {CharGetDatum(kind), times_datum(times->at, times->n), ids_datum(ids)};
+
+	if (ids->n > 0)
+		store_do(Q_TIMER_ADD, args, NULL);
+}
+
+/* Places in the queues for what became claimable. */
+static void
+write_ready(Call *c)
+{
+	const TokenMap *map = &c->m.map[PARTITION];
+	Ids			parts = {0};
+
+	for (int i = 0; i < map->n; i++)
+	{
+		Partition  *p = map->tokens[i];
+		bool		claimable = p->place == P_QUEUED ||
+			(p->place == P_UP_FOR_RETRY && p->retry_at <= c->now);
+
+		if (!p->dirty || !claimable || p->ticket == p->old_ticket)
+			continue;
+		ids_add(&parts, p->id);
+	}
+	ready_add(c, &parts);
+}
+
+/* Timers for what backs off. */
+static void
+write_timers(Call *c, const Events *events)
+{
+	Ids			times = {0};
+	Ids			ids = {0};
+
+	for (int i = 0; i < events->n; i++)
+	{
+		const Event *e = events->at[i];
+
+		if (e->kind != EV_BACKED_OFF || e->until <= c->now)
+			continue;
+		for (int k = 0; k < e->parts.n; k++)
+		{
+			ids_add(&times, e->until);
+			ids_add(&ids, e->parts.at[k]);
+		}
+	}
+	timer_add('R', &times, &ids);
+}
+
+static void
+write_runs(const TokenMap *map)
+{
+	Ids			ids = {0};
+	char	   *states = palloc(map->n + 1);
+	int64	   *finished = palloc(sizeof(int64) * (map->n + 1));
+
+	for (int i = 0; i < map->n; i++)
+	{
+		Run		   *r = map->tokens[i];
+
+		if (!r->dirty || r->place == R_RUNNING)
+			continue;
+		states[ids.n] = net_place_letter(RUN, (int) r->place);
+		finished[ids.n] = r->finished;
+		ids_add(&ids, r->id);
+		r->dirty = false;
+	}
+	if (ids.n > 0)
+	{
+		Datum		args[] = {ids_datum(&ids), chars_datum(states, ids.n), times_datum(finished, ids.n)};
+
+		store_do(Q_RUNS_WRITE, args, NULL);
+	}
+}
+
+/* Whether the run that succeeded did not make all its outputs. */
+static bool
+made_less(Call *c, const Event *e)
+{
+	const Run  *r = marking_token(&c->m, RUN, e->runs.at[0]);
+
+	return e->parts.n < r->outputs.n;
+}
+
+/* Reason, metadata and, if not all outputs were made, what was. */
+static void
+write_notes(Call *c, const Events *events)
+{
+	for (int i = 0; i < events->n; i++)
+	{
+		const Event *e = events->at[i];
+		bool		ends = net_event(e->kind)->signal[RUN] != RS_NO && e->kind != EV_CLAIMED;
+		bool		partial = e->kind == EV_SUCCEEDED && e->runs.n == 1 && made_less(c, e);
+		Datum		args[4] = {0};
+		char		nulls[4] = "  n";
+
+		if (!ends || (e->note == NULL && e->body == NULL && !partial))
+			continue;
+		args[0] = ids_datum(&e->runs);
+		nulls[1] = e->note == NULL ? 'n' : ' ';
+		args[1] = e->note == NULL ? 0 : text_datum(e->note);
+		nulls[2] = e->body == NULL ? 'n' : ' ';
+		args[2] = PointerGetDatum(e->body);
+		nulls[3] = partial ? ' ' : 'n';
+		args[3] = partial ? ids_datum(&e->parts) : 0;
+		store_do(Q_RUN_NOTE, args, nulls);
+	}
+}
+
+static void
+write_publications(const Events *events)
+{
+	for (int i = 0; i < events->n; i++)
+	{
+		const Event *e = events->at[i];
+
+		if (e->kind == EV_PUBLISHED)
+		{
+			Datum		args[] = {Int64GetDatum(e->id), TimestampTzGetDatum(e->at),
+			ids_datum(&e->parts), PointerGetDatum(e->body)};
+
+			store_do(Q_PUBLICATION, args, e->body == NULL ? "   n" : NULL);
+		}
+	}
+}
+
+static void
+write_wants(const TokenMap *map)
+{
+	Ids			ids = {0};
+	char	   *states = palloc(map->n + 1);
+	int64	   *ended = palloc(sizeof(int64) * (map->n + 1));
+
+	for (int i = 0; i < map->n; i++)
+	{
+		Want	   *w = map->tokens[i];
+
+		if (!w->dirty || w->place == W_ACTIVE)
+			continue;
+		states[ids.n] = net_place_letter(WANT, (int) w->place);
+		ended[ids.n] = w->ended;
+		ids_add(&ids, w->id);
+		w->dirty = false;
+	}
+	if (ids.n > 0)
+	{
+		Datum		args[] = {ids_datum(&ids), chars_datum(states, ids.n), times_datum(ended, ids.n)};
+
+		store_do(Q_WANTS_WRITE, args, NULL);
+	}
+}
+
+/* The want's members as bitmaps of 64 neighbouring ids. */
+static void
+write_members(int64 want, Ids *members)
+{
+	Ids			blocks = {0};
+	Ids			masks = {0};
+	Datum		args[3];
+
+	ids_sort(members);
+	for (int i = 0; i < members->n; i++)
+	{
+		if (blocks.n == 0 || blocks.at[blocks.n - 1] != members->at[i] >> 6)
+		{
+			ids_add(&blocks, members->at[i] >> 6);
+			ids_add(&masks, 0);
+		}
+		masks.at[masks.n - 1] |= (int64) (UINT64CONST(1) << (members->at[i] & 63));
+	}
+	args[0] = Int64GetDatum(want);
+	args[1] = ids_datum(&blocks);
+	args[2] = ids_datum(&masks);
+	store_do(Q_MEMBER_ADD, args, NULL);
+}
+
+/* A new want; one of very many refs comes in several events, one after the other. */
+static void
+write_new_want(Call *c, const Events *events, int i)
+{
+	const Event *e = events->at[i];
+	Want	   *w = marking_token(&c->m, WANT, e->want);
+	Ids			members = {0};
+	Datum		args[] = {Int64GetDatum(w->id), TimestampTzGetDatum(w->created), Int64GetDatum(w->run),
+	Int32GetDatum((int32) w->total), Int16GetDatum((int16) w->prio), PointerGetDatum(e->body)};
+
+	if (i > 0 && events->at[i - 1]->kind == EV_WANTED && events->at[i - 1]->want == e->want)
+		return;
+	store_do(Q_WANT_INSERT, args, e->body == NULL ? "     n" : NULL);
+	for (; i < events->n && events->at[i]->kind == EV_WANTED; i++)
+		for (int k = 0; k < events->at[i]->parts.n; k++)
+			ids_add(&members, events->at[i]->parts.at[k]);
+	write_members(w->id, &members);
+}
+
+static bool
+waits(PartitionPlace place)
+{
+	return place == P_UPSTREAM_BUILDING || place == P_UPSTREAM_FAILED;
+}
+
+/* What began to wait, and what does so no more. */
+static void
+write_waits(Call *c, const Events *events)
+{
+	const TokenMap *map = &c->m.map[PARTITION];
+	Ids			freed = {0};
+
+	for (int i = 0; i < map->n; i++)
+	{
+		const Partition *p = map->tokens[i];
+
+		if (p->dirty && waits(p->was) && !waits(p->place))
+			ids_add(&freed, p->id);
+	}
+	if (freed.n > 0)
+	{
+		Datum		args[] = {ids_datum(&freed)};
+		Ids			wants = store_ids(Q_WAIT_DROP, args);
+
+		for (int i = 0; i < wants.n; i++)
+			ids_add(&c->freed, wants.at[i]);
+	}
+	for (int i = 0; i < events->n; i++)
+	{
+		const Event *e = events->at[i];
+
+		if (e->kind == EV_WANTED)
+			write_new_want(c, events, i);
+		if (e->kind == EV_WAITING && e->want != 0)
+		{
+			Datum		args[] = {ids_datum(&e->parts), Int64GetDatum(e->want)};
+
+			store_do(Q_WAIT_ADD, args, NULL);
+		}
+	}
+}
+
+/* The moves that tell others, and the marking as it stands in the tables. */
+static void
+settle_partitions(Call *c)
+{
+	const TokenMap *map = &c->m.map[PARTITION];
+
+	for (int i = 0; i < map->n; i++)
+	{
+		Partition  *p = map->tokens[i];
+
+		if (!p->dirty)
+			continue;
+		if (net_tells_watchers(PARTITION, (int) p->was, (int) p->place))
+			ids_add(&c->to_live, p->id);
+		if (net_tells_waiters(PARTITION, (int) p->was, (int) p->place))
+			ids_add(&c->lost, p->id);
+		p->was = p->place;
+		p->old_ticket = p->ticket;
+		p->dirty = false;
+	}
+}
+
+void
+write_back(Call *c, const Events *events)
+{
+	CHECK_FOR_INTERRUPTS();
+	write_partitions(&c->m.map[PARTITION]);
+	write_trouble(&c->m.map[PARTITION]);
+	write_ready(c);
+	write_timers(c, events);
+	write_runs(&c->m.map[RUN]);
+	write_notes(c, events);
+	write_publications(events);
+	write_wants(&c->m.map[WANT]);
+	write_waits(c, events);
+	settle_partitions(c);
+}
