@@ -24,13 +24,47 @@ COMMENT ON FUNCTION databuild.define_source IS
 'Defines which refs are made elsewhere and published; nobody claims them. Again: replaces the patterns.
 Raises 22023, 2201B, 42P17, 55000 (the label is a job). Waits for, and holds up, all writing calls.';
 
-CREATE FUNCTION databuild.want(partitions text[], priority int = 0, source text = NULL, comment text = NULL) RETURNS bigint
+CREATE FUNCTION databuild.drop_job(label text) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_drop_job';
+COMMENT ON FUNCTION databuild.drop_job IS
+'Drops a job or source. Refs that it made fall back to missing when they are queued or waiting (why: no_job) and come back when another job makes them.
+Raises 42704 (unknown), 55000 (a run of it is running). Waits for, and holds up, all writing calls.';
+
+CREATE FUNCTION databuild.pause_job(label text) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_pause_job';
+COMMENT ON FUNCTION databuild.pause_job IS
+'From now on claims pass over the job; its running runs go on. Repeating it changes nothing. Raises 42704. Waits for, and holds up, all writing calls.';
+
+CREATE FUNCTION databuild.resume_job(label text) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_resume_job';
+COMMENT ON FUNCTION databuild.resume_job IS
+'Claims take the job again. Repeating it changes nothing. Raises 42704. Waits for, and holds up, all writing calls.';
+
+CREATE FUNCTION databuild.want(partitions text[], priority int = 0, data_timestamp timestamptz = NULL, ttl interval = NULL,
+		sla interval = NULL, source text = NULL, comment text = NULL, key text = NULL) RETURNS bigint
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_want';
 COMMENT ON FUNCTION databuild.want IS
-'Declares that the partitions should be live, in force until it is canceled; returns the want''s id. Refs not known yet become known.
-priority: -100 to 100, greater first; what is not urgent, such as a backfill, uses -10. source, comment: for people.
-Raises 22023 (argument), 42704 (no job or source for a ref), 42P17 (two jobs). Locks the partitions.';
+'Declares that the partitions should be live, in force until it is canceled or expires; returns the want''s id. Refs not known yet become known.
+priority: -100 to 100, greater first; what is not urgent, such as a backfill, uses -10. ttl: when it expires, sla: when it is late, both counted from data_timestamp or from now. source, comment: for people.
+key: while a want with that key is in force, the same key with the same refs returns its id and makes none.
+Raises 22023 (argument, or the ttl has passed), 42704 (no job or source for a ref), 42P17 (two jobs), 55000 (the key belongs to a want on other refs). Locks the partitions.';
+
+CREATE FUNCTION databuild.cancel_want(want_id bigint, reason text = NULL) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_cancel_want';
+COMMENT ON FUNCTION databuild.cancel_want IS
+'The want is in force no more. What only it covered falls back, unless it is live or a run makes it: no run is stopped. Repeating it changes nothing.
+Raises 42704 (unknown want), 55000 (it has expired, or is derivative: those end by themselves). Locks the want.';
+
+CREATE FUNCTION databuild.remake(partitions text[], reason text = NULL, priority int = 0) RETURNS bigint
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_remake';
+COMMENT ON FUNCTION databuild.remake IS
+'Taints what is live of the partitions, and wants all of them: returns the want''s id. Raises as want(). Locks the partitions.';
 
 CREATE FUNCTION databuild.claim(worker text, jobs text[] = NULL, max_runs int = 1, lease interval = NULL,
 		OUT run_id bigint, OUT job text, OUT partitions text[], OUT config jsonb, OUT attempt int, OUT lease_expires_at timestamptz)
@@ -80,12 +114,62 @@ COMMENT ON FUNCTION databuild.miss IS
 A missing ref that no job makes waits for publish(). A run that waits for itself, however indirectly, makes what is on the cycle failed.
 Repeating it changes nothing. Raises 22023, 42704 (unknown run), 42P17 (two jobs for a ref), 55000 (the run ended otherwise). Locks the run, its outputs and the missing partitions.';
 
+CREATE FUNCTION databuild.finish_and_claim(run_ids bigint[], worker text, jobs text[] = NULL, max_runs int = 1, lease interval = NULL,
+		OUT run_id bigint, OUT job text, OUT partitions text[], OUT config jsonb, OUT attempt int, OUT lease_expires_at timestamptz)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_finish_and_claim';
+COMMENT ON FUNCTION databuild.finish_and_claim IS
+'succeed_many() and then claim(), in one call and transaction, with the results of both; an empty run_ids is fine.
+Raises as these do. Locks the runs and their outputs.';
+
+CREATE FUNCTION databuild.cancel_run(run_id bigint, reason text = NULL) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_cancel_run';
+COMMENT ON FUNCTION databuild.cancel_run IS
+'The run is canceled and its outputs are failed, or fall back if nobody wants them. Its reports are refused from now on; what it writes is not: heartbeat() tells its worker. Repeating it changes nothing.
+Raises 42704 (unknown run), 55000 (it ended otherwise). Locks the run and its outputs.';
+
+CREATE FUNCTION databuild.retry(partitions text[]) RETURNS bigint
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_retry';
+COMMENT ON FUNCTION databuild.retry IS
+'Sends failed and backing off partitions back to work, attempts and misses 0; what nobody wants falls back, on others it does nothing. Returns how many went back to work.
+Raises 22023, 42704 (a ref that is not known). Locks the partitions.';
+
+CREATE FUNCTION databuild.retry_want(want_id bigint) RETURNS bigint
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_retry_want';
+COMMENT ON FUNCTION databuild.retry_want IS
+'retry() for every failed partition that keeps the want from success, however far upstream. Returns how many went back to work.
+Raises 22023, 42704 (unknown want). Locks these partitions.';
+
 CREATE FUNCTION databuild.publish(partitions text[], metadata jsonb = NULL) RETURNS void
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_publish';
 COMMENT ON FUNCTION databuild.publish IS
 'The partitions are live without a run: they were made elsewhere. Each gets a new instance, numbered by the event. What waits for them is queued when nothing else is lacking.
 Raises 22023, 42P17, 55000 (a running run makes one of them). Locks the partitions.';
+
+CREATE FUNCTION databuild.taint(partitions text[], reason text) RETURNS bigint
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_taint';
+COMMENT ON FUNCTION databuild.taint IS
+'Marks the live instances of the partitions invalid, and passes over those that are not live; returns the taint''s id. What is wanted is made anew; making it ends the mark.
+Raises 22023, 42704 (a ref that is not known). Locks the partitions.';
+
+CREATE FUNCTION databuild.cancel_taint(taint_id bigint, reason text = NULL) RETURNS void
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_cancel_taint';
+COMMENT ON FUNCTION databuild.cancel_taint IS
+'Each ref that the taint marked becomes live again if no other taint marks it, it was not made since, and no run is making it. Repeating it changes nothing.
+Raises 22023, 42704 (unknown taint). Locks the taint and the partitions.';
+
+CREATE FUNCTION databuild.forget(partitions text[], reason text) RETURNS bigint
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_forget';
+COMMENT ON FUNCTION databuild.forget IS
+'The data of the partitions is gone: they are missing. Returns how many were there. Raises 22023, 42704 (a ref that is not known), 55000 (wanted, or being made). Locks the partitions.';
 
 CREATE FUNCTION databuild.tick(OUT lost_runs bigint, OUT expired_wants bigint, OUT looked_at bigint, OUT cycles bigint)
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -106,6 +190,15 @@ CREATE FUNCTION databuild.net_dot() RETURNS text
 	AS 'MODULE_PATHNAME', 'databuild_net_dot';
 COMMENT ON FUNCTION databuild.net_dot IS
 'The net as a drawing in the language of Graphviz: psql -XAtc "SELECT databuild.net_dot()" | dot -Tsvg >net.svg';
+
+CREATE FUNCTION databuild.read_events(after bigint = 0, max int = 1000, OUT event_id bigint, OUT recorded_at timestamptz, OUT kind text,
+		OUT actor text, OUT run_id bigint, OUT want_id bigint, OUT taint_id bigint, OUT job text, OUT refs text[], OUT body jsonb)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE ROWS 1000 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_read_events';
+COMMENT ON FUNCTION databuild.read_events IS
+'The next events after one, in order, at most max: for followers. Never skips an event that commits late: it stops before what is not settled, whatever the isolation level.
+Raises 22023, 55000 (on a standby, which cannot tell what is settled). Waits for nobody.';
 
 /* ---- for the views and for why() ---- */
 

@@ -29,3 +29,7 @@ COMMENT ON TABLE databuild.ready IS 'Internal: what may be claimed, in order.';
 COMMENT ON TABLE databuild.agenda IS 'Internal: what a call had to leave for a later one.';
 COMMENT ON TABLE databuild.timer IS 'Internal: leases and retries by when they are due.';
 COMMENT ON TABLE databuild.mark IS 'Internal: below which number nothing is left of a queue.';
+COMMENT ON SEQUENCE databuild.taint_id_seq IS 'Internal: numbers taints.';
+COMMENT ON TABLE databuild.want_key IS 'Internal: the keys of wants in force.';
+COMMENT ON TABLE databuild.taint IS 'Internal: read it as databuild.taints.';
+COMMENT ON TABLE databuild.taint_part IS 'Internal: read it as databuild.taint_partitions.';

@@ -16,6 +16,31 @@ CREATE VIEW databuild.run_note_fold AS
 			OR (e.kind = 'succeeded' AND cardinality(e.runs) = 1 AND e.parts IS DISTINCT FROM c.outputs));
 COMMENT ON VIEW databuild.run_note_fold IS 'Internal: run_note as the log says it.';
 
+CREATE VIEW databuild.want_fold AS
+	SELECT DISTINCT ON (e.want_id) e.want_id, (e.body ->> 'data_timestamp')::timestamptz AS data_timestamp,
+		(e.body ->> 'due_at')::timestamptz AS due_at, (e.body ->> 'expires_at')::timestamptz AS expires_at,
+		e.body ->> 'source' AS source, e.body ->> 'comment' AS comment, e.body ->> 'key' AS key
+	FROM databuild.event e WHERE e.kind = 'wanted' ORDER BY e.want_id, e.event_id;
+COMMENT ON VIEW databuild.want_fold IS 'Internal: what of wants never changes, as the log says it.';
+
+CREATE VIEW databuild.taint_fold AS
+	SELECT DISTINCT ON (e.taint_id) e.taint_id, e.note AS reason
+	FROM databuild.event e WHERE e.kind = 'tainted' ORDER BY e.taint_id, e.event_id;
+COMMENT ON VIEW databuild.taint_fold IS 'Internal: what of taints never changes, as the log says it.';
+
+CREATE VIEW databuild.taint_part_fold AS
+	SELECT e.taint_id, u.part, u.run
+	FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts, e.runs) AS u(part, run)
+	WHERE e.kind = 'tainted';
+COMMENT ON VIEW databuild.taint_part_fold IS 'Internal: the instances that taints mark, as the log says it.';
+
+CREATE VIEW databuild.job_fold AS
+	SELECT d.job_id, d.definition
+	FROM (SELECT DISTINCT ON (job_id) job_id, kind, body AS definition FROM databuild.event
+		WHERE kind IN ('job_defined', 'job_paused', 'job_resumed', 'job_dropped') ORDER BY job_id, event_id DESC) AS d
+	WHERE d.kind <> 'job_dropped';
+COMMENT ON VIEW databuild.job_fold IS 'Internal: the definitions of jobs, as the log says them.';
+
 CREATE FUNCTION databuild.verify()
 	RETURNS TABLE (relation text, key text, stored jsonb, replayed jsonb)
 	LANGUAGE sql STABLE SECURITY DEFINER
@@ -47,11 +72,10 @@ AS $$
 		WHERE (s.run_id, s.reason, s.metadata, s.made) IS DISTINCT FROM (r.run_id, r.reason, r.metadata, r.made)),
 	want AS (
 		SELECT 'want', coalesce(s.want_id, r.want_id)::text, to_jsonb(s), to_jsonb(r)
-		FROM (SELECT want_id, state, prio::int, run_id, total, created_at, ended_at, source, comment FROM databuild.want) AS s
+		FROM (SELECT want_id, state, prio::int, run_id, total, created_at, ended_at, data_timestamp, due_at, expires_at, source, comment, key FROM databuild.want) AS s
 		FULL JOIN (SELECT f.id AS want_id, f.state, f.prio, f.run_id, f.total::int AS total, f.since AS created_at,
-				coalesce(f.until, 'infinity') AS ended_at, b.source, b.comment
-			FROM f LEFT JOIN (SELECT DISTINCT ON (e.want_id) e.want_id, e.body ->> 'source' AS source, e.body ->> 'comment' AS comment
-				FROM databuild.event e WHERE e.kind = 'wanted' ORDER BY e.want_id, e.event_id) AS b ON b.want_id = f.id
+				coalesce(f.until, 'infinity') AS ended_at, b.data_timestamp, b.due_at, b.expires_at, b.source, b.comment, b.key
+			FROM f LEFT JOIN databuild.want_fold AS b ON b.want_id = f.id
 			WHERE f.machine = 'want') AS r ON r.want_id = s.want_id
 		WHERE s IS DISTINCT FROM r),
 	member AS (
@@ -66,14 +90,29 @@ AS $$
 		FROM databuild.publication AS s
 		FULL JOIN (SELECT event_id, recorded_at AS at, parts, body AS metadata FROM databuild.event WHERE kind = 'published') AS r ON r.event_id = s.event_id
 		WHERE (s.event_id, s.at, s.parts, s.metadata) IS DISTINCT FROM (r.event_id, r.at, r.parts, r.metadata)),
+	taint AS (
+		SELECT 'taint', coalesce(s.taint_id, r.taint_id)::text, to_jsonb(s), to_jsonb(r)
+		FROM (SELECT taint_id, state, created_at, reason FROM databuild.taint) AS s
+		FULL JOIN (SELECT f.id AS taint_id, f.state, f.since AS created_at, b.reason
+			FROM f LEFT JOIN databuild.taint_fold AS b ON b.taint_id = f.id WHERE f.machine = 'taint') AS r ON r.taint_id = s.taint_id
+		WHERE s IS DISTINCT FROM r),
+	taint_part AS (
+		SELECT 'taint_part', coalesce(s.taint_id, r.taint_id) || ':' || coalesce(s.part, r.part), to_jsonb(s), to_jsonb(r)
+		FROM databuild.taint_part AS s
+		FULL JOIN databuild.taint_part_fold AS r ON r.taint_id = s.taint_id AND r.part = s.part
+		WHERE s.run IS DISTINCT FROM r.run),
+	want_key AS (
+		SELECT 'want_key', coalesce(s.key, r.key), to_jsonb(s), to_jsonb(r)
+		FROM databuild.want_key AS s
+		FULL JOIN (SELECT w.key COLLATE "C" AS key, w.want_id FROM databuild.want w WHERE w.key IS NOT NULL AND w.state = 'A') AS r ON r.key = s.key
+		WHERE s.want_id IS DISTINCT FROM r.want_id),
 	job AS (
 		SELECT 'job', coalesce(s.job_id, r.job_id)::text, s.definition, r.definition
 		FROM (SELECT j.job_id, to_jsonb(j) - 'job_id' AS definition FROM databuild.job j) AS s
-		FULL JOIN (SELECT DISTINCT ON (job_id) job_id, body AS definition FROM databuild.event
-			WHERE kind = 'job_defined' ORDER BY job_id, event_id DESC) AS r ON r.job_id = s.job_id
+		FULL JOIN databuild.job_fold AS r ON r.job_id = s.job_id
 		WHERE s.definition IS DISTINCT FROM r.definition)
 	SELECT * FROM partition UNION ALL SELECT * FROM run UNION ALL SELECT * FROM run_note UNION ALL SELECT * FROM want
-	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
+	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM taint UNION ALL SELECT * FROM taint_part UNION ALL SELECT * FROM want_key UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
 $$;
 COMMENT ON FUNCTION databuild.verify IS
 'Folds the whole log and compares: a row for each difference between the tables and the fold; none: state = fold(log). One snapshot, no lock; runs on a standby, too.';
@@ -105,12 +144,15 @@ BEGIN
 	DELETE FROM databuild.run;
 	DELETE FROM databuild.run_note;
 	DELETE FROM databuild.want;
+	DELETE FROM databuild.want_key;
+	DELETE FROM databuild.taint;
+	DELETE FROM databuild.taint_part;
 	DELETE FROM databuild.member;
 	DELETE FROM databuild.publication;
 	DELETE FROM databuild.job;
 
-	INSERT INTO databuild.job SELECT (jsonb_populate_record(NULL::databuild.job, d.body || jsonb_build_object('job_id', d.job_id))).*
-		FROM (SELECT DISTINCT ON (job_id) job_id, body FROM databuild.event WHERE kind = 'job_defined' ORDER BY job_id, event_id DESC) AS d;
+	INSERT INTO databuild.job SELECT (jsonb_populate_record(NULL::databuild.job, d.definition || jsonb_build_object('job_id', d.job_id))).*
+		FROM databuild.job_fold AS d;
 
 	-- one fold; each table takes its share of it
 	WITH f AS MATERIALIZED (SELECT * FROM databuild.fold(NULL)),
@@ -128,10 +170,12 @@ BEGIN
 			(SELECT * FROM f WHERE machine = 'partition' AND state = 'Q' ORDER BY total, id) AS q),
 	e AS (INSERT INTO databuild.timer (at, kind, ids)
 		SELECT until, 'R', array_agg(id) FROM f WHERE machine = 'partition' AND state = 'R' GROUP BY until),
-	g AS (INSERT INTO databuild.want (want_id, created_at, ended_at, run_id, total, prio, state, source, comment)
-		SELECT f.id, f.since, coalesce(f.until, 'infinity'), f.run_id, f.total, f.prio, f.state, w.body ->> 'source', w.body ->> 'comment'
-		FROM f JOIN (SELECT DISTINCT ON (want_id) want_id, body FROM databuild.event WHERE kind = 'wanted' ORDER BY want_id, event_id) AS w ON w.want_id = f.id
-		WHERE f.machine = 'want'),
+	g AS (INSERT INTO databuild.want (want_id, created_at, ended_at, run_id, total, prio, state, data_timestamp, due_at, expires_at, source, comment, key)
+		SELECT f.id, f.since, coalesce(f.until, 'infinity'), f.run_id, f.total, f.prio, f.state,
+			w.data_timestamp, w.due_at, w.expires_at, w.source, w.comment, w.key
+		FROM f JOIN databuild.want_fold AS w ON w.want_id = f.id WHERE f.machine = 'want'),
+	i AS (INSERT INTO databuild.taint (taint_id, created_at, state, reason)
+		SELECT f.id, f.since, f.state, t.reason FROM f JOIN databuild.taint_fold AS t ON t.taint_id = f.id WHERE f.machine = 'taint'),
 	h AS (INSERT INTO databuild.member (want_id, block, mask)
 		SELECT e.want_id, u.part >> 6, bit_or(1::bigint << (u.part & 63)::int)
 		FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts) AS u(part)
@@ -143,6 +187,10 @@ BEGIN
 		LEFT JOIN unnest(running, leases, lease_ats) AS l(run_id, lease, lease_at) ON l.run_id = f.id
 		WHERE f.machine = 'run';
 
+	INSERT INTO databuild.want_key (key, want_id) SELECT key, want_id FROM databuild.want WHERE key IS NOT NULL AND state = 'A';
+	INSERT INTO databuild.taint_part (taint_id, part, run) SELECT taint_id, part, run FROM databuild.taint_part_fold;
+	INSERT INTO databuild.timer (at, kind, ids) SELECT expires_at, 'E', array_agg(want_id) FROM databuild.want
+		WHERE state = 'A' AND isfinite(expires_at) GROUP BY expires_at;
 	INSERT INTO databuild.run_note SELECT * FROM databuild.run_note_fold;
 	INSERT INTO databuild.publication SELECT event_id, recorded_at, parts, body FROM databuild.event WHERE kind = 'published';
 	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;

@@ -26,6 +26,7 @@ CREATE SEQUENCE databuild.serial AS bigint;
 CREATE SEQUENCE databuild.job_id_seq AS int;
 CREATE SEQUENCE databuild.partition_id_seq AS bigint;
 CREATE SEQUENCE databuild.want_id_seq AS bigint;
+CREATE SEQUENCE databuild.taint_id_seq AS bigint;
 
 CREATE TABLE databuild.event
 (
@@ -126,9 +127,22 @@ CREATE TABLE databuild.want
 	total		int			NOT NULL,
 	prio		smallint	NOT NULL,
 	state		"char"		NOT NULL DEFAULT 'A',
+	data_timestamp timestamptz,
+	due_at		timestamptz,
+	expires_at	timestamptz,
 	source		text,
-	comment		text
+	comment		text,
+	key			text
 ) WITH (fillfactor = 70);
+
+/* The keys of wants in force. */
+CREATE TABLE databuild.want_key
+(
+	key			text		NOT NULL PRIMARY KEY COLLATE "C",
+	want_id		bigint		NOT NULL
+);
+
+CREATE INDEX want_key_want ON databuild.want_key (want_id);
 
 /* The refs of wants in force; those of ended ones are in the log. */
 CREATE TABLE databuild.member
@@ -150,6 +164,25 @@ CREATE TABLE databuild.wait
 
 CREATE INDEX wait_waiter ON databuild.wait (waiter);
 CREATE INDEX wait_want ON databuild.wait (want_id);
+
+CREATE TABLE databuild.taint
+(
+	taint_id	bigint		NOT NULL PRIMARY KEY,
+	created_at	timestamptz NOT NULL,
+	state		"char"		NOT NULL DEFAULT 'A',
+	reason		text
+);
+
+/* The instances that a taint marks. */
+CREATE TABLE databuild.taint_part
+(
+	taint_id	bigint		NOT NULL,
+	part		bigint		NOT NULL,
+	run			bigint		NOT NULL,
+	PRIMARY KEY (taint_id, part)
+);
+
+CREATE INDEX taint_part_part ON databuild.taint_part (part);
 
 /* When upstream goes live, the waiter looks again: one row a waiter. */
 CREATE TABLE databuild.watch
@@ -186,7 +219,10 @@ CREATE TABLE databuild.agenda
 
 CREATE INDEX agenda_seq ON databuild.agenda (seq);
 
-/* What is due at a time: 'L' leases of runs, 'R' retries of partitions. */
+/*
+ * What is due at a time: 'L' leases of runs, 'R' retries of partitions,
+ * 'E' ends of wants.
+ */
 CREATE TABLE databuild.timer
 (
 	at			timestamptz NOT NULL,
@@ -236,6 +272,7 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.serial', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.partition_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.want_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.taint_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.event', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.job', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.partition', '');
@@ -244,8 +281,11 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.run', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.run_note', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.publication', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.want', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.want_key', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.member', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.wait', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.taint', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.taint_part', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.watch', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.ready', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.agenda', '');

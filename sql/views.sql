@@ -67,13 +67,14 @@ COMMENT ON VIEW databuild.want_partitions IS 'The refs of each want.';
 CREATE VIEW databuild.wants AS
 	SELECT w.want_id,
 		CASE WHEN w.state <> 'A' THEN databuild.place_name('want', w.state)
+			WHEN w.expires_at <= databuild.clock() THEN 'expired'
 			WHEN s.failed > 0 THEN 'failed'
 			WHEN s.upstream_failed > 0 THEN 'upstream_failed'
 			WHEN s.live = w.total THEN 'successful'
 			WHEN s.building > 0 THEN 'building'
 			WHEN s.upstream_building > 0 THEN 'upstream_building'
 			ELSE 'idle' END AS state,
-		w.total, s.live::int AS live, w.prio::int AS priority, w.source, w.comment,
+		w.total, s.live::int AS live, w.prio::int AS priority, w.data_timestamp, w.due_at, w.expires_at, w.source, w.comment, w.key,
 		nullif(w.run_id, 0) AS run_id, w.created_at, nullif(w.ended_at, 'infinity') AS ended_at
 	FROM databuild.want w
 	CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE p.state = 'L') AS live,
@@ -84,6 +85,22 @@ CREATE VIEW databuild.wants AS
 		FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part
 		WHERE m.want_id = w.want_id) AS s;
 COMMENT ON VIEW databuild.wants IS 'Every want. The state of one in force is derived from its partitions when it is read; run_id is the run whose dependency miss made a derivative want.';
+
+CREATE VIEW databuild.late_wants AS
+	SELECT want_id, state, due_at, databuild.clock() - due_at AS late_by, total, live, priority, source, comment, key
+	FROM databuild.wants
+	WHERE due_at <= databuild.clock() AND state NOT IN ('successful', 'canceled', 'expired')
+	ORDER BY due_at;
+COMMENT ON VIEW databuild.late_wants IS 'Wants in force whose sla has passed while not all of their partitions are live, the most urgent first.';
+
+CREATE VIEW databuild.taints AS
+	SELECT taint_id, databuild.place_name('taint', state) AS state, reason, created_at FROM databuild.taint;
+COMMENT ON VIEW databuild.taints IS 'Every taint. An active one still marks what was not made anew since.';
+
+CREATE VIEW databuild.taint_partitions AS
+	SELECT x.taint_id, p.ref, x.run AS run_id
+	FROM databuild.taint_part x JOIN databuild.partition p ON p.id = x.part;
+COMMENT ON VIEW databuild.taint_partitions IS 'The instances (ref, run) that each taint marks.';
 
 CREATE VIEW databuild.dependencies AS
 	SELECT d.ref, u.ref AS upstream, nullif(w.run_id, 0) AS run_id
@@ -107,7 +124,7 @@ CREATE VIEW databuild.events AS
 			CASE e.kind WHEN 'backed_off' THEN 'retry_at' ELSE 'until' END, e.until,
 			'cause', e.cause,
 			CASE e.kind WHEN 'claimed' THEN 'worker' ELSE 'reason' END, e.note))
-			|| CASE WHEN e.kind = 'job_defined' THEN jsonb_build_object('definition', e.body)
+			|| CASE WHEN e.kind LIKE 'job\_%' THEN jsonb_build_object('definition', e.body)
 				WHEN e.kind = 'wanted' THEN coalesce(e.body, '{}')
 				WHEN e.body IS NULL THEN '{}' ELSE jsonb_build_object('metadata', e.body) END AS body
 	FROM databuild.event e

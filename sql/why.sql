@@ -99,7 +99,7 @@ BEGIN
 	IF p.state = 'F' AND t.cause = 'cycle' THEN
 		reason := 'cycle';
 		detail := t.note;
-		hint := 'Mend what the job of one of these says that it needs, then retry.';
+		hint := format('Mend what the job of one of these says that it needs, then SELECT databuild.retry(ARRAY[%L]).', p.ref);
 		RETURN;
 	END IF;
 	IF p.state = 'F' THEN
@@ -109,7 +109,7 @@ BEGIN
 			WHEN 'no_retry' THEN format('Attempt %s failed and the worker asked for no other: %s', t.attempts, coalesce(last_reason, 'no reason was given'))
 			WHEN 'misses' THEN format('%s runs in a row missed dependencies; at most %s may.', t.misses, j.max_misses)
 			ELSE format('Its run was canceled: %s', coalesce(last_reason, 'no reason was given')) END;
-		hint := 'Mend the cause, then retry.';
+		hint := format('Mend the cause, then SELECT databuild.retry(ARRAY[%L]).', p.ref);
 		RETURN;
 	END IF;
 	IF p.state = 'B' AND r.lease_at >= now_ THEN
@@ -149,6 +149,7 @@ BEGIN
 	IF j.paused THEN
 		reason := 'job_paused';
 		detail := format('Job "%s" is paused.', j.label);
+		hint := format('SELECT databuild.resume_job(%L) lets claims take it again.', j.label);
 		RETURN;
 	END IF;
 	IF p.state IN ('Q', 'R') THEN
@@ -252,6 +253,46 @@ $$;
 COMMENT ON FUNCTION databuild.why IS
 'Why the partition is not live, down to the causes: one row of depth 0 about it, then what it waits for, failed ones first, as a tree in reading order.
 max_depth: how far to follow; max_children: how many inputs of each to show; 1,000 rows at most. Reads only; the reasons are in the README. Raises 22023.';
+
+CREATE FUNCTION databuild.why_want(want_id bigint)
+	RETURNS TABLE (reason text, partitions bigint, example text, detail text, hint text)
+	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	asked ALIAS FOR $1;
+	now_ timestamptz := databuild.clock();
+BEGIN
+	IF asked IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "want_id" must not be null';
+	END IF;
+	IF NOT EXISTS (SELECT FROM databuild.want w WHERE w.want_id = asked) THEN
+		RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('want %s does not exist', asked),
+			HINT = 'SELECT want_id, comment FROM databuild.wants shows the wants.';
+	END IF;
+	-- one example of all that have the same reason; what only waits is left to what it waits for
+	RETURN QUERY
+	WITH RECURSIVE n(id) AS (
+		SELECT m.part FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part WHERE m.want_id = asked AND p.state <> 'L'
+		UNION
+		SELECT i.part FROM n JOIN databuild.wait t ON t.waiter = n.id
+			JOIN databuild.want_part i ON i.want_id = t.want_id JOIN databuild.partition p ON p.id = i.part WHERE p.state <> 'L'),
+	leaf AS (
+		SELECT p.id, p.ref, p.state, p.job_id, p.run, t.cause, t.retry_at > now_ AS later
+		FROM n JOIN databuild.partition p ON p.id = n.id LEFT JOIN databuild.trouble t ON t.part = p.id
+		WHERE p.state NOT IN ('U', 'X') OR (SELECT i.lacking = 0 FROM databuild.inputs_not_live(p.id) AS i)),
+	kind AS (
+		SELECT count(*) AS partitions, (array_agg(l.id ORDER BY l.ref COLLATE "C"))[1] AS example
+		FROM leaf l LEFT JOIN databuild.run r ON r.run_id = l.run AND l.state = 'B'
+		GROUP BY l.state, l.job_id, l.cause, l.later, r.lease_at < now_)
+	SELECT r.reason, k.partitions, r.ref, r.detail, r.hint
+	FROM kind k CROSS JOIN LATERAL databuild.reason_of(k.example) AS r
+	ORDER BY r.reason NOT IN ('failed', 'cycle', 'no_job'), k.partitions DESC, r.ref COLLATE "C";
+END
+$$;
+COMMENT ON FUNCTION databuild.why_want IS
+'What keeps the want from success: for each root cause how many partitions have it, anywhere upstream, with an example. Failures first. Reads only. Raises 22023, 42704.';
 
 CREATE FUNCTION databuild.explain(partition text) RETURNS SETOF text
 	LANGUAGE sql STABLE SECURITY DEFINER ROWS 20

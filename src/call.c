@@ -67,6 +67,12 @@ slice(Events *out, const Event *e, int from, int n)
 	s->parts.at = e->parts.at + from;
 	s->parts.n = n;
 	s->parts.room = 0;
+	if (e->runs.n == e->parts.n)	/* they go together */
+	{
+		s->runs.at = e->runs.at + from;
+		s->runs.n = n;
+		s->runs.room = 0;
+	}
 	return s;
 }
 

@@ -347,30 +347,83 @@ arg_worker(FunctionCallInfo fcinfo, int n)
 	return worker;
 }
 
+/* What a claim is asked: arguments worker, jobs, max_runs, lease from n on. */
+typedef struct Asked
+{
+	Datum		worker;
+	bool		all;
+	Datum	   *labels;
+	int			nlabels;
+	Datum		jobs;
+	int32		max_runs;
+	int64		lease;
+} Asked;
+
+static Asked
+arg_claim(FunctionCallInfo fcinfo, int n)
+{
+	Asked		a = {.worker = arg_worker(fcinfo, n),.all = PG_ARGISNULL(n + 1)};
+
+	if (!a.all)
+	{
+		a.labels = arg_texts(fcinfo, n + 1, "jobs", &a.nlabels);
+		a.jobs = PG_GETARG_DATUM(n + 1);
+	}
+	a.max_runs = DatumGetInt32(arg_needed(fcinfo, n + 2, "max_runs"));
+	a.lease = PG_ARGISNULL(n + 3) ? 0 : arg_interval(fcinfo, n + 3, "lease");
+	if (a.max_runs < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"max_runs\" must be at least 1, not %d", a.max_runs)));
+	return a;
+}
+
+static void
+claim_asked(Call *c, const Asked *a, ReturnSetInfo *result)
+{
+	check_labels(a->labels, a->nlabels);
+	look_timers(c, TIMER_SHARE, true);
+	look_agenda(c, AGENDA_SHARE);
+	claim(c, a->worker, a->jobs, a->all, a->max_runs, a->lease, result);
+}
+
 PG_FUNCTION_INFO_V1(databuild_claim);
 
 Datum
 databuild_claim(PG_FUNCTION_ARGS)
 {
-	Datum		worker = arg_worker(fcinfo, 0);
-	bool		all = PG_ARGISNULL(1);
-	int			nlabels = 0;
-	Datum	   *labels = all ? NULL : arg_texts(fcinfo, 1, "jobs", &nlabels);
-	int32		max_runs = DatumGetInt32(arg_needed(fcinfo, 2, "max_runs"));
-	int64		lease = PG_ARGISNULL(3) ? 0 : arg_interval(fcinfo, 3, "lease");
+	Asked		a = arg_claim(fcinfo, 0);
 	Call	   *c;
 
-	if (max_runs < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"max_runs\" must be at least 1, not %d", max_runs)));
 	InitMaterializedSRF(fcinfo, 0);
 	c = call_begin();
-	check_labels(labels, nlabels);
-	look_timers(c, TIMER_SHARE, true);
-	look_agenda(c, AGENDA_SHARE);
-	claim(c, worker, all ? (Datum) 0 : PG_GETARG_DATUM(1), all, max_runs, lease,
-		  (ReturnSetInfo *) fcinfo->resultinfo);
+	claim_asked(c, &a, (ReturnSetInfo *) fcinfo->resultinfo);
+	store_close(c->level);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(databuild_finish_and_claim);
+
+/* succeed_many() and then claim(), in one call. */
+Datum
+databuild_finish_and_claim(PG_FUNCTION_ARGS)
+{
+	Ids			ids = {0};
+	Ids			fresh;
+	Asked		a;
+	Call	   *c;
+
+	arg_ids(fcinfo, 0, "run_ids", &ids);
+	a = arg_claim(fcinfo, 1);
+	InitMaterializedSRF(fcinfo, 0);
+	c = call_begin();
+	fresh = reported(c, &ids, RS_SUCCEEDED);
+	if (fresh.n > 0)
+	{
+		decide_succeeded(&c->m, &fresh, NULL, c->now, &c->events);
+		call_apply(c);
+	}
+	claim_asked(c, &a, (ReturnSetInfo *) fcinfo->resultinfo);
 	store_close(c->level);
 	return (Datum) 0;
 }

@@ -47,6 +47,7 @@ extern void arg_ids(FunctionCallInfo fcinfo, int n, const char *name, Ids *ids);
 extern int64 arg_interval(FunctionCallInfo fcinfo, int n, const char *name);
 
 /* An array of texts, no NULLs inside, not empty. */
+extern int32 arg_priority(FunctionCallInfo fcinfo, int n);
 extern Datum *arg_texts(FunctionCallInfo fcinfo, int n, const char *name, int *count);
 
 /* Refs as outputs of a run that the call holds; naming another is an error. */
@@ -103,9 +104,14 @@ typedef struct Call
 	TimestampTz now;
 	Ids			to_live;		/* partitions that became live: tell watchers */
 	Ids			lost;			/* that became lost or are it no more: tell waiters */
-	Ids			freed;			/* wants that something waits for no more */
+	Ids			freed;			/* derivative wants that something moved on from */
+	Ids			dropped;		/* that something nobody wants waited for */
+	Ids			ended;			/* wants that are in force no more */
+	Ids			moved_wants;	/* whose priority changed */
+	Ids			moved_waiters;	/* waiting partitions whose priority changed */
 	Ids			uncovered;		/* partitions that lost a want */
 	int64		runs_lost;		/* for tick */
+	int64		wants_expired;
 	int			level;			/* of settings, to close */
 } Call;
 
@@ -144,6 +150,9 @@ extern int64 look_agenda(Call *c, int limit);
 
 /* The mark spares a scan what is gone; without it nothing is ever overlooked. */
 extern int64 look_timers(Call *c, int limit, bool from_mark);
+
+/* Load the greatest priority of the wants in force on each. */
+extern void look_load_cover(Call *c, const Ids *ids);
 
 /* Look at inputs and wants of partitions that the call holds. */
 extern void look_again(Call *c, const Ids *ids);

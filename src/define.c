@@ -1,6 +1,7 @@
 /*
  * define.c
- *	  define_job(), define_source(): what makes which refs.
+ *	  define_job(), define_source(), drop_job(), pause_job(), resume_job(): what
+ *	  makes which refs.
  *
  * Definitions pass the gate alone, so that no call routes a ref by the old
  * patterns while it is defined anew.  Refs that are known already are routed
@@ -64,11 +65,11 @@ job_of(Call *c, int32 id)
 
 /* The event, whose body is the definition as it now stands. */
 static void
-log_definition(Call *c, int32 job)
+log_definition(Call *c, EventKind kind, int32 job)
 {
 	Datum		args[] = {Int32GetDatum(job)};
 	Rows		rows = store_rows(Q_JOB_BODY, args, NULL);
-	Event	   *e = events_add(&c->events, EV_JOB_DEFINED);
+	Event	   *e = events_add(&c->events, kind);
 
 	e->job = job;
 	e->body = DatumGetPointer(SPI_datumTransfer(rows_datum(&rows, 0, 0), false, -1));
@@ -190,7 +191,7 @@ define(const char *label, Datum *args)
 	}
 	route_changed();
 	(void) job_of(c, id);
-	log_definition(c, id);
+	log_definition(c, EV_JOB_DEFINED, id);
 	reroute(c);
 	call_apply(c);
 	call_end(c);
@@ -236,5 +237,81 @@ databuild_define_source(PG_FUNCTION_ARGS)
 	args[6] = DirectFunctionCall3(interval_in, CStringGetDatum("5 min"), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	args[7] = BoolGetDatum(true);
 	define(label, args);
+	PG_RETURN_VOID();
+}
+
+/* ---- drop, pause, resume ---- */
+
+static int32
+job_by_label(const char *label)
+{
+	int32		id = route_by_label(label);
+
+	if (id == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("job \"%s\" does not exist", label),
+				 errhint("SELECT label FROM databuild.jobs shows the jobs.")));
+	return id;
+}
+
+PG_FUNCTION_INFO_V1(databuild_drop_job);
+
+Datum
+databuild_drop_job(PG_FUNCTION_ARGS)
+{
+	char	   *label = arg_label(fcinfo, 0);
+	Call	   *c = call_begin_alone();
+	int32		id = job_by_label(label);
+	Datum		args[] = {Int32GetDatum(id)};
+	Ids			running = store_ids(Q_JOB_RUNNING, args);
+
+	if (running.n > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("job \"%s\" cannot be dropped while run " INT64_FORMAT " is running", label, running.at[0]),
+				 errhint("Pause the job, and wait for its runs or cancel them.")));
+	log_definition(c, EV_JOB_DROPPED, id);
+	store_do(Q_JOB_DELETE, args, NULL);
+	route_changed();
+	c->m.jobs = route_jobs(&c->m.njobs);
+	reroute(c);
+	call_apply(c);
+	call_end(c);
+	PG_RETURN_VOID();
+}
+
+static void
+set_paused(FunctionCallInfo fcinfo, bool paused)
+{
+	char	   *label = arg_label(fcinfo, 0);
+	Call	   *c = call_begin_alone();
+	int32		id = job_by_label(label);
+	Datum		args[] = {Int32GetDatum(id), BoolGetDatum(paused)};
+
+	if (store_do(Q_JOB_PAUSE, args, NULL) > 0)
+	{
+		route_changed();
+		log_definition(c, paused ? EV_JOB_PAUSED : EV_JOB_RESUMED, id);
+		call_apply(c);
+	}
+	call_end(c);
+}
+
+PG_FUNCTION_INFO_V1(databuild_pause_job);
+
+Datum
+databuild_pause_job(PG_FUNCTION_ARGS)
+{
+	set_paused(fcinfo, true);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(databuild_resume_job);
+
+Datum
+databuild_resume_job(PG_FUNCTION_ARGS)
+{
+	set_paused(fcinfo, false);
 	PG_RETURN_VOID();
 }

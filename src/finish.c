@@ -1,6 +1,6 @@
 /*
  * finish.c
- *	  succeed(), succeed_many(), fail(): how a run ends.
+ *	  succeed(), succeed_many(), fail(), cancel_run(): how a run ends.
  *
  * A report locks its runs and then their outputs.  It may be repeated: what
  * the runs have done already changes nothing; a report that contradicts is
@@ -11,7 +11,7 @@
 #include "utils/builtins.h"
 
 /* Lock the runs; those that the report moves, with their outputs locked, too. */
-static Ids
+Ids
 reported(Call *c, const Ids *ids, RunSignal signal)
 {
 	Ids			fresh = {0};
@@ -135,6 +135,28 @@ databuild_fail(PG_FUNCTION_ARGS)
 	{
 		decide_ended(&c->m, EV_FAILED, &fresh, retry, reason, c->now, &c->events);
 		c->events.at[0]->body = arg_metadata(fcinfo, 3);
+		call_apply(c);
+	}
+	call_end(c);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(databuild_cancel_run);
+
+Datum
+databuild_cancel_run(PG_FUNCTION_ARGS)
+{
+	Ids			ids = {0};
+	char	   *reason = PG_ARGISNULL(1) ? NULL : TextDatumGetCString(PG_GETARG_DATUM(1));
+	Ids			fresh;
+	Call	   *c;
+
+	ids_add(&ids, DatumGetInt64(arg_needed(fcinfo, 0, "run_id")));
+	c = call_begin();
+	fresh = reported(c, &ids, RS_CANCELED);
+	if (fresh.n > 0)
+	{
+		decide_ended(&c->m, EV_RUN_CANCELED, &fresh, false, reason, c->now, &c->events);
 		call_apply(c);
 	}
 	call_end(c);

@@ -164,12 +164,24 @@ put_want(ReturnSetInfo *result, const Want *w)
 }
 
 static void
+put_taint(ReturnSetInfo *result, const Taint *t)
+{
+	Datum		values[COLUMNS] = {0};
+	bool		nulls[COLUMNS] = {0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1};
+
+	values[7] = TimestampTzGetDatum(t->created);
+	put(result, values, nulls, TAINT, t->id, (int) t->place);
+}
+
+static void
 put_all(ReturnSetInfo *result, const Marking *m)
 {
 	for (int i = 0; i < m->map[PARTITION].n; i++)
 		put_partition(result, m->map[PARTITION].tokens[i]);
 	for (int i = 0; i < m->map[RUN].n; i++)
 		put_run(result, m->map[RUN].tokens[i]);
+	for (int i = 0; i < m->map[TAINT].n; i++)
+		put_taint(result, m->map[TAINT].tokens[i]);
 	for (int i = 0; i < m->map[WANT].n; i++)
 		put_want(result, m->map[WANT].tokens[i]);
 }

@@ -10,8 +10,8 @@
  */
 #include "store.h"
 
-#include "commands/trigger.h"
-#include "miscadmin.h"
+#include "access/xlog.h"
+#include "funcapi.h"
 
 static Datum
 or_null(char *null, bool present, Datum value)
@@ -75,4 +75,48 @@ databuild_event_guard(PG_FUNCTION_ARGS)
 			 errmsg("the event log is append-only"),
 			 errdetail("Rows of databuild.event cannot be updated, deleted or truncated.")));
 	PG_RETURN_NULL();
+}
+
+/* Rows as they come, into the result. */
+static void
+put_rows(const Rows *rows, ReturnSetInfo *result)
+{
+	int			n = result->setDesc->natts;
+	Datum	   *values = palloc(sizeof(Datum) * n);
+	bool	   *nulls = palloc(sizeof(bool) * n);
+
+	for (int i = 0; i < rows->n; i++)
+	{
+		heap_deform_tuple(rows->table->vals[i], rows->table->tupdesc, values, nulls);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+}
+
+PG_FUNCTION_INFO_V1(databuild_read_events);
+
+/* The horizon first, then the snapshot: what is settled then is visible. */
+Datum
+databuild_read_events(PG_FUNCTION_ARGS)
+{
+	Datum		args[3] = {arg_needed(fcinfo, 0, "after"), 0, arg_needed(fcinfo, 1, "max")};
+	Rows		rows;
+	int			level;
+
+	if (DatumGetInt32(args[2]) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"max\" must not be negative")));
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a standby cannot tell which events are settled"),
+				 errhint("Read events from the primary, or SELECT from databuild.events for what is visible here.")));
+	InitMaterializedSRF(fcinfo, 0);
+	level = store_open();
+	args[1] = Int64GetDatum(gate_horizon());
+	rows = store_rows(Q_EVENTS_SHOWN, args, NULL);
+	put_rows(&rows, (ReturnSetInfo *) fcinfo->resultinfo);
+	rows_free(&rows);
+	store_close(level);
+	return (Datum) 0;
 }

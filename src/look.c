@@ -117,8 +117,8 @@ load_inputs(Call *c, const Ids *ids, const Ids *starts, bool full)
 }
 
 /* The greatest priority among the wants in force on each. */
-static void
-load_cover(Call *c, const Ids *ids)
+void
+look_load_cover(Call *c, const Ids *ids)
 {
 	Datum		args[] = {ids_datum(ids)};
 	Rows		rows;
@@ -177,7 +177,7 @@ look(Call *c, const Ids *ids, const Ids *starts, bool full, bool cover)
 {
 	load_inputs(c, ids, starts, full);
 	if (cover)
-		load_cover(c, ids);
+		look_load_cover(c, ids);
 	decide_look(&c->m, ids, &c->events);
 	look_watch(c, ids);
 }
@@ -256,66 +256,143 @@ tell_waiters(Call *c)
 	leave(&busy, &none);
 }
 
-/* The refs that the ended wants covered. */
+/* Those of the wants that the call holds or can get are in the marking. */
 static void
-uncover(Call *c, const Ids *wants)
+take_wants(Call *c, const Ids *ids, Ids *busy)
 {
-	Datum		args[] = {ids_datum(wants)};
-	Rows		rows = store_rows(Q_MEMBER_DROP, args, NULL);
+	Ids			others = {0};
 
-	for (int i = 0; i < rows.n; i++)
+	for (int i = 0; i < ids->n; i++)
+		if (marking_token(&c->m, WANT, ids->at[i]) == NULL)
+			ids_add(&others, ids->at[i]);
+	(void) load_wants(c, &others, LOCK_SKIP);
+	for (int i = 0; i < others.n; i++)
+		if (marking_token(&c->m, WANT, others.at[i]) == NULL)
+			ids_add(busy, others.at[i]);
+}
+
+/* Every partition of bitmaps in columns 0 (block) and 1 (mask), then free them. */
+void
+members_of_rows(Rows *rows, Ids *parts)
+{
+	for (int i = 0; i < rows->n; i++)
 	{
-		int64		block = rows_int64(&rows, i, 0);
-		uint64		mask = (uint64) rows_int64(&rows, i, 1);
+		int64		block = rows_int64(rows, i, 0);
+		uint64		mask = (uint64) rows_int64(rows, i, 1);
 
 		for (int b = 0; b < 64; b++)
 			if (mask >> b & 1)
-				ids_add(&c->uncovered, (block << 6) + b);
+				ids_add(parts, (block << 6) + b);
 	}
-	rows_free(&rows);
+	rows_free(rows);
 }
 
-/* Derivative wants that nothing waits for are done. */
+/* The refs that the ended wants covered have lost a want, the keys are free. */
 static void
-end_wants(Call *c)
+uncover(Call *c)
 {
-	Ids			freed = c->freed;
-	Ids			done = {0};
-	Ids			rest = {0};
-	Ids			active;
-	Marking		seen = {0};
-	Datum		args[1];
-	Rows		rows;
+	Datum		args[] = {ids_datum(&c->ended)};
+	Rows		rows = store_rows(Q_MEMBER_DROP, args, NULL);
 
-	memset(&c->freed, 0, sizeof(Ids));
-	if (freed.n == 0)
-		return;
-	args[0] = ids_datum(&freed);
-	rows = store_rows(Q_WANTS_DONE_SKIP, args, NULL);
+	store_do(Q_KEYS_DROP, args, NULL);
+	members_of_rows(&rows, &c->uncovered);
+	memset(&c->ended, 0, sizeof(Ids));
+}
+
+/* The refs of derivative wants with another priority, likewise. */
+static void
+recover(Call *c)
+{
+	Ids			moved = c->moved_wants;
+
+	memset(&c->moved_wants, 0, sizeof(Ids));
+	for (int i = 0; i < moved.n; i++)
+	{
+		Datum		args[] = {Int64GetDatum(moved.at[i])};
+		Rows		rows = store_rows(Q_MEMBERS, args, NULL);
+
+		members_of_rows(&rows, &c->uncovered);
+	}
+}
+
+/* A derivative want has the priority of what waits for it. */
+static void
+move_wants(Call *c)
+{
+	Datum		args[] = {ids_datum(&c->moved_waiters)};
+	Rows		rows = store_rows(Q_WAIT_PRIORITIES, args, NULL);
+	Ids			ids = {0};
+	Ids			busy = {0};
+
+	memset(&c->moved_waiters, 0, sizeof(Ids));
+	for (int i = 0; i < rows.n; i++)
+		ids_add(&ids, rows_int64(&rows, i, 0));
+	take_wants(c, &ids, &busy);
 	for (int i = 0; i < rows.n; i++)
 	{
-		Want	   *w = marking_add(&c->m, WANT, rows_int64(&rows, i, 0));
+		const Want *w = marking_token(&c->m, WANT, rows_int64(&rows, i, 0));
+		int32		prio = rows_int32(&rows, i, 1);
 
-		w->place = W_ACTIVE;
-		w->prio = DatumGetInt16(rows_datum(&rows, i, 1));
-		w->run = rows_int64(&rows, i, 2);
-		w->created = rows_int64(&rows, i, 3);
-		events_add(&c->events, EV_WANT_DONE)->want = w->id;
-		ids_add(&done, w->id);
+		if (w != NULL && w->place == W_ACTIVE && w->prio != prio && prio != PRIORITY_NONE)
+		{
+			Event	   *e = events_add(&c->events, EV_WANT_PRIORITISED);
+
+			e->want = w->id;
+			e->prio = prio;
+		}
 	}
 	rows_free(&rows);
-	if (done.n > 0)
-		uncover(c, &done);
-	active = store_ids(Q_WANTS_ACTIVE, args);
-	for (int i = 0; i < active.n; i++)
+	leave(&none, &busy);
+}
+
+/*
+ * Derivative wants that nothing waits for end: done, or, where all that waited
+ * is wanted no more, canceled.
+ */
+static void
+end_wants(Call *c, bool from_agenda)
+{
+	Marking		freed = {0};
+	Ids			ids = {0};
+	Ids			busy = {0};
+	Ids			done;
+	Datum		args[1];
+
+	for (int i = 0; i < c->freed.n; i++)
 	{
-		if (marking_token(&c->m, WANT, active.at[i]) != NULL ||
-			marking_token(&seen, WANT, active.at[i]) != NULL)
-			continue;
-		marking_add(&seen, WANT, active.at[i]);
-		ids_add(&rest, active.at[i]);
+		marking_add(&freed, WANT, c->freed.at[i]);
+		ids_add(&ids, c->freed.at[i]);
 	}
-	leave(&none, &rest);
+	for (int i = 0; i < c->dropped.n; i++)
+		ids_add(&ids, c->dropped.at[i]);
+	memset(&c->freed, 0, sizeof(Ids));
+	memset(&c->dropped, 0, sizeof(Ids));
+	ids_sort(&ids);
+	take_wants(c, &ids, &busy);
+	args[0] = ids_datum(&ids);
+	done = store_ids(Q_WANTS_DONE, args);
+	for (int i = 0; i < done.n; i++)
+	{
+		Want	   *w = marking_token(&c->m, WANT, done.at[i]);
+		bool		moved_on = marking_token(&freed, WANT, done.at[i]) != NULL;
+
+		if (w == NULL || w->place != W_ACTIVE)
+			continue;
+		events_add(&c->events, moved_on ? EV_WANT_DONE : EV_WANT_CANCELED)->want = w->id;
+		w->ending = true;
+	}
+	/*
+	 * Others wait for the rest still, or are ending their waiting in another
+	 * session, which cannot see ours: the later of both finds this entry.
+	 */
+	for (int i = 0; i < ids.n && !from_agenda; i++)
+	{
+		Want	   *w = marking_token(&c->m, WANT, ids.at[i]);
+
+		if (w != NULL && w->place == W_ACTIVE && w->run != 0 && !w->ending)
+			ids_add(&busy, w->id);
+	}
+	leave(&none, &busy);
 }
 
 static void
@@ -347,8 +424,14 @@ look_consequences(Call *c)
 		tell_watchers(c);
 	else if (c->lost.n > 0)
 		tell_waiters(c);
-	else if (c->freed.n > 0)
-		end_wants(c);
+	else if (c->freed.n > 0 || c->dropped.n > 0)
+		end_wants(c, false);
+	else if (c->ended.n > 0)
+		uncover(c);
+	else if (c->moved_waiters.n > 0)
+		move_wants(c);
+	else if (c->moved_wants.n > 0)
+		recover(c);
 	else if (c->uncovered.n > 0)
 		tell_uncovered(c);
 	else
@@ -487,6 +570,23 @@ advance_agenda(void)
 	mark_add('a', 0, 0, settled);
 }
 
+/* A derivative want is looked at again: whether it is done, and how urgent. */
+static void
+look_at_wants(Call *c, const Ids *wants)
+{
+	Datum		args[] = {ids_datum(wants)};
+	Ids			waiters;
+
+	if (wants->n == 0)
+		return;
+	for (int i = 0; i < wants->n; i++)
+		ids_add(&c->freed, wants->at[i]);
+	end_wants(c, true);
+	waiters = store_ids(Q_WAITERS_OF, args);
+	for (int i = 0; i < waiters.n; i++)
+		ids_add(&c->moved_waiters, waiters.at[i]);
+}
+
 int64
 look_agenda(Call *c, int limit)
 {
@@ -500,15 +600,14 @@ look_agenda(Call *c, int limit)
 		return 0;
 	taken = look_take(c, &e.parts, &keep);
 	load_inputs(c, &taken, &none, true);
-	load_cover(c, &taken);
+	look_load_cover(c, &taken);
 	moving = unsettled(c, &taken);
 	for (int i = 0; i < moving.n; i++)
 		ids_add(&keep, moving.at[i]);
 	decide_look(&c->m, &taken, &c->events);
 	look_watch(c, &taken);
 	drop_entries(&e, &keep);
-	for (int i = 0; i < e.wants.n; i++)
-		ids_add(&c->freed, e.wants.at[i]);
+	look_at_wants(c, &e.wants);
 	call_apply(c);
 	return e.n;
 }
@@ -580,6 +679,27 @@ retries_due(Call *c, const Ids *ids)
 	ready_add(c, &parts);
 }
 
+static void
+ends_due(Call *c, const Ids *ids)
+{
+	Ids			busy = {0};
+	Ids			times = {0};
+
+	take_wants(c, ids, &busy);
+	for (int i = 0; i < busy.n; i++)
+		ids_add(&times, c->now);
+	timer_add('E', &times, &busy);
+	for (int i = 0; i < ids->n; i++)
+	{
+		const Want *w = marking_token(&c->m, WANT, ids->at[i]);
+
+		if (w == NULL || w->place != W_ACTIVE)
+			continue;
+		events_add(&c->events, EV_WANT_EXPIRED)->want = w->id;
+		c->wants_expired++;
+	}
+}
+
 /* Microseconds of a settled time; see the mark of the timers. */
 static void
 advance_timers(void)
@@ -617,12 +737,14 @@ look_timers(Call *c, int limit, bool from_mark)
 	ItemPointerData *due = palloc(sizeof(ItemPointerData) * (rows.n + 1));
 	Ids			leases = {0};
 	Ids			retries = {0};
+	Ids			ends = {0};
 	int			n = rows.n;
 
 	for (int i = 0; i < n; i++)
 	{
 		due[i] = *(ItemPointer) DatumGetPointer(rows_datum(&rows, i, 0));
-		rows_ids(&rows, i, 2, rows_char(&rows, i, 1) == 'L' ? &leases : &retries);
+		rows_ids(&rows, i, 2, rows_char(&rows, i, 1) == 'L' ? &leases :
+				 rows_char(&rows, i, 1) == 'R' ? &retries : &ends);
 	}
 	rows_free(&rows);
 	advance_timers();
@@ -634,6 +756,8 @@ look_timers(Call *c, int limit, bool from_mark)
 		leases_due(c, &leases);
 	if (retries.n > 0)
 		retries_due(c, &retries);
+	if (ends.n > 0)
+		ends_due(c, &ends);
 	call_apply(c);
 	return n;
 }

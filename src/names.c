@@ -62,6 +62,25 @@ unknown_refs(const Datum *refs, int n, Known *known, int nknown, int *nunknown)
 	return unknown;
 }
 
+Ids
+find_refs(const Datum *refs, int n)
+{
+	int			nknown;
+	int			nunknown;
+	Known	   *known = known_refs(refs, n, &nknown);
+	Datum	   *unknown = unknown_refs(refs, n, known, nknown, &nunknown);
+	Ids			ids = {0};
+
+	if (nunknown > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("partition \"%s\" is not known", TextDatumGetCString(unknown[0])),
+				 errhint("A ref is known once a call or a run has named it.")));
+	for (int i = 0; i < nknown; i++)
+		ids_add(&ids, known[i].id);
+	return ids;
+}
+
 static int32
 route(Datum ref, bool needed)
 {

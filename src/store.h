@@ -49,6 +49,7 @@ extern void rows_ids(const Rows *rows, int row, int column, Ids *ids);
 extern void rows_free(Rows *rows);
 
 /* Every first column of the rows, then free them. */
+extern void members_of_rows(Rows *rows, Ids *parts);
 extern Ids	store_ids(Statement query, Datum *args);
 
 /* Arrays for arguments. */
@@ -66,14 +67,19 @@ extern Datum tids_datum(const ItemPointerData *rows, int n);
 typedef enum Lock
 {
 	LOCK_WAIT,					/* for tokens that the call names */
-	LOCK_SKIP					/* for all others */
+	LOCK_SKIP,					/* for all others */
+	LOCK_NONE					/* to read only */
 } Lock;
 
 /* Lock the partitions in order and load them; what was locked. */
 extern Ids	load_partitions(Call *c, const Ids *ids, Lock lock);
 
-/* Likewise runs, in order. */
+/* Likewise wants, and runs. */
+extern Ids	load_wants(Call *c, const Ids *ids, Lock lock);
 extern Ids	load_runs(Call *c, const Ids *ids, Lock lock);
+
+/* Of the newest live instances of partitions, those without an active taint but one. */
+extern Ids	sound_instances(Call *c, const Ids *parts, int64 but);
 
 /* Entries of the ready set for claimable partitions of the marking. */
 extern void ready_add(Call *c, const Ids *parts);
@@ -81,7 +87,7 @@ extern void ready_add(Call *c, const Ids *parts);
 /* Nothing is left of that queue up to low; see tables.sql. */
 extern void mark_add(char queue, int32 job, int32 prio, int64 low);
 
-/* Timers: 'L' leases of runs, 'R' retries of partitions. */
+/* Timers: 'L' leases of runs, 'R' retries of partitions, 'E' ends of wants. */
 extern void timer_add(char kind, const Ids *times, const Ids *ids);
 
 /* All the runs that a caller names; 42704 for one that is not there. */
@@ -98,7 +104,24 @@ extern void write_back(Call *c, const Events *events);
  */
 extern Ids	name_refs(Call *c, const Datum *refs, int n, bool needed);
 
+/* The ids of refs that must be known; 42704 for one that is not. */
+extern Ids	find_refs(const Datum *refs, int n);
+
 /* Lock them (and more, if given) in order, log those that are new. */
 extern void lock_named(Call *c, const Ids *named, const Ids *more);
+
+/* ---- retry.c, want.c, finish.c: shared by entry points ---- */
+
+/* The partitions of refs that must be known, locked; the clock is read. */
+extern Ids	known_partitions(Call *c, const Datum *refs, int n);
+
+/* The want that a caller names; 42704 if it is not there. */
+extern Want *load_named_want(Call *c, int64 id, Lock lock);
+
+/* Declare a want on partitions that the call holds; its id. */
+extern int64 want_parts(Call *c, const Ids *parts, int32 priority, void *body);
+
+/* Lock reported runs and their outputs; those that the report moves. */
+extern Ids	reported(Call *c, const Ids *ids, RunSignal signal);
 
 #endif							/* DATABUILD_STORE_H */

@@ -29,6 +29,7 @@ partition_of_row(Call *c, const Rows *rows, int i)
 	p->cover = p->prio;
 	p->was = p->place;
 	p->old_ticket = p->ticket;
+	p->old_prio = p->prio;
 	p->troubled = false;
 	p->dirty = false;
 	return p;
@@ -54,6 +55,43 @@ load_trouble(Call *c, const Ids *ids)
 	rows_free(&rows);
 }
 
+/* Which of the instances no active taint but one marks. */
+Ids
+sound_instances(Call *c, const Ids *parts, int64 but)
+{
+	Ids			runs = {0};
+	Datum		args[3];
+
+	for (int i = 0; i < parts->n; i++)
+		ids_add(&runs, ((Partition *) marking_token(&c->m, PARTITION, parts->at[i]))->live_run);
+	args[0] = ids_datum(parts);
+	args[1] = ids_datum(&runs);
+	args[2] = Int64GetDatum(but);
+	return store_ids(Q_SOUND, args);
+}
+
+/* What is made anew may have an instance whose taint was canceled meanwhile. */
+static void
+load_sound(Call *c, const Ids *ids)
+{
+	Ids			anew = {0};
+	Ids			sound;
+
+	for (int i = 0; i < ids->n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, ids->at[i]);
+
+		p->sound = false;
+		if (p->place == P_BUILDING && p->live_run != 0)
+			ids_add(&anew, p->id);
+	}
+	if (anew.n == 0)
+		return;
+	sound = sound_instances(c, &anew, 0);
+	for (int i = 0; i < sound.n; i++)
+		((Partition *) marking_token(&c->m, PARTITION, sound.at[i]))->sound = true;
+}
+
 Ids
 load_partitions(Call *c, const Ids *ids, Lock lock)
 {
@@ -69,7 +107,39 @@ load_partitions(Call *c, const Ids *ids, Lock lock)
 		ids_add(&locked, partition_of_row(c, &rows, i)->id);
 	rows_free(&rows);
 	if (locked.n > 0)
+	{
 		load_trouble(c, &locked);
+		load_sound(c, &locked);
+	}
+	return locked;
+}
+
+Ids
+load_wants(Call *c, const Ids *ids, Lock lock)
+{
+	Ids			locked = {0};
+	Datum		args[1];
+	Rows		rows;
+
+	if (ids->n == 0)
+		return locked;
+	args[0] = ids_datum(ids);
+	rows = store_rows(lock == LOCK_WAIT ? Q_WANTS_WAIT : lock == LOCK_SKIP ? Q_WANTS_SKIP : Q_WANTS_READ, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+	{
+		Want	   *w = marking_add(&c->m, WANT, rows_int64(&rows, i, 0));
+
+		w->place = (WantPlace) net_place_by_letter(WANT, rows_char(&rows, i, 1));
+		w->prio = DatumGetInt16(rows_datum(&rows, i, 2));
+		w->run = rows_int64(&rows, i, 3);
+		w->total = rows_int32(&rows, i, 4);
+		w->created = rows_int64(&rows, i, 5);
+		w->ended = rows_int64(&rows, i, 6);
+		w->stored = true;
+		w->dirty = false;
+		ids_add(&locked, w->id);
+	}
+	rows_free(&rows);
 	return locked;
 }
 
@@ -389,29 +459,65 @@ write_publications(const Events *events)
 	}
 }
 
+/* The wants that have rows; those that ended let go of what they covered. */
 static void
-write_wants(const TokenMap *map)
+write_wants(Call *c)
 {
+	const TokenMap *map = &c->m.map[WANT];
 	Ids			ids = {0};
+	Ids			ended = {0};
 	char	   *states = palloc(map->n + 1);
-	int64	   *ended = palloc(sizeof(int64) * (map->n + 1));
+	int16	   *prios = palloc(sizeof(int16) * (map->n + 1));
 
 	for (int i = 0; i < map->n; i++)
 	{
 		Want	   *w = map->tokens[i];
 
-		if (!w->dirty || w->place == W_ACTIVE)
+		if (!w->dirty || !w->stored)
 			continue;
 		states[ids.n] = net_place_letter(WANT, (int) w->place);
-		ended[ids.n] = w->ended;
+		prios[ids.n] = (int16) w->prio;
+		ids_add(&ended, w->place == W_ACTIVE ? DT_NOEND : w->ended);
 		ids_add(&ids, w->id);
+		if (w->place != W_ACTIVE)
+			ids_add(&c->ended, w->id);
+		else
+			ids_add(&c->moved_wants, w->id);
 		w->dirty = false;
 	}
 	if (ids.n > 0)
 	{
-		Datum		args[] = {ids_datum(&ids), chars_datum(states, ids.n), times_datum(ended, ids.n)};
+		Datum		args[] = {ids_datum(&ids), chars_datum(states, ids.n), times_datum(ended.at, ended.n), int16s_datum(prios, ids.n)};
 
 		store_do(Q_WANTS_WRITE, args, NULL);
+	}
+}
+
+static void
+write_taints(Call *c, const Events *events)
+{
+	for (int i = 0; i < events->n; i++)
+	{
+		const Event *e = events->at[i];
+		Ids			runs = {0};
+
+		if (e->kind == EV_TAINT_CANCELED)
+		{
+			Datum		args[] = {Int64GetDatum(e->taint), CharGetDatum(net_place_letter(TAINT, T_CANCELED))};
+
+			store_do(Q_TAINT_WRITE, args, NULL);
+		}
+		if (e->kind != EV_TAINTED)
+			continue;
+		for (int k = 0; k < e->parts.n; k++)
+			ids_add(&runs, ((Partition *) marking_token(&c->m, PARTITION, e->parts.at[k]))->live_run);
+		{
+			Datum		taint[] = {Int64GetDatum(e->taint), TimestampTzGetDatum(e->at), e->note == NULL ? 0 : text_datum(e->note)};
+			Datum		parts[] = {Int64GetDatum(e->taint), ids_datum(&e->parts), ids_datum(&runs)};
+
+			store_do(Q_TAINT_INSERT, taint, e->note == NULL ? "  n" : NULL);
+			store_do(Q_TAINT_PARTS_INSERT, parts, NULL);
+		}
 	}
 }
 
@@ -452,6 +558,8 @@ write_new_want(Call *c, const Events *events, int i)
 	if (i > 0 && events->at[i - 1]->kind == EV_WANTED && events->at[i - 1]->want == e->want)
 		return;
 	store_do(Q_WANT_INSERT, args, e->body == NULL ? "     n" : NULL);
+	w->stored = true;
+	w->dirty = false;
 	for (; i < events->n && events->at[i]->kind == EV_WANTED; i++)
 		for (int k = 0; k < events->at[i]->parts.n; k++)
 			ids_add(&members, events->at[i]->parts.at[k]);
@@ -481,10 +589,16 @@ write_waits(Call *c, const Events *events)
 	if (freed.n > 0)
 	{
 		Datum		args[] = {ids_datum(&freed)};
-		Ids			wants = store_ids(Q_WAIT_DROP, args);
+		Rows		rows = store_rows(Q_WAIT_DROP, args, NULL);
 
-		for (int i = 0; i < wants.n; i++)
-			ids_add(&c->freed, wants.at[i]);
+		for (int i = 0; i < rows.n; i++)
+		{
+			const Partition *p = marking_token(&c->m, PARTITION, rows_int64(&rows, i, 1));
+			bool		fell = p->place == P_MISSING || p->place == P_TAINTED;
+
+			ids_add(fell ? &c->dropped : &c->freed, rows_int64(&rows, i, 0));
+		}
+		rows_free(&rows);
 	}
 	for (int i = 0; i < events->n; i++)
 	{
@@ -517,8 +631,11 @@ settle_partitions(Call *c)
 			ids_add(&c->to_live, p->id);
 		if (net_tells_waiters(PARTITION, (int) p->was, (int) p->place))
 			ids_add(&c->lost, p->id);
+		if (waits(p->place) && p->prio != p->old_prio)
+			ids_add(&c->moved_waiters, p->id);
 		p->was = p->place;
 		p->old_ticket = p->ticket;
+		p->old_prio = p->prio;
 		p->dirty = false;
 	}
 }
@@ -534,7 +651,8 @@ write_back(Call *c, const Events *events)
 	write_runs(&c->m.map[RUN]);
 	write_notes(c, events);
 	write_publications(events);
-	write_wants(&c->m.map[WANT]);
+	write_wants(c);
+	write_taints(c, events);
 	write_waits(c, events);
 	settle_partitions(c);
 }

@@ -117,7 +117,7 @@ decide_wanted(Marking *m, const Ids *parts, int32_t prio, Events *out)
 			case P_MISSING:
 			case P_TAINTED:
 				if (has_maker(m, p))
-					queue(p, prio, out);
+					queue(p, prio > p->cover ? prio : p->cover, out);
 				break;
 			case P_QUEUED:
 			case P_BUILDING:
@@ -366,6 +366,67 @@ decide_published(Marking *m, const Ids *parts, Events *out, Refusal *refusal)
 		ids_add(&e->parts, p->id);
 	}
 	return true;
+}
+
+/*
+ * A person sends failed and backing off partitions back to work; what nobody
+ * wants falls back.  Returns how many went back to work.
+ */
+int
+decide_retried(Marking *m, const Ids *parts, Events *out)
+{
+	int			n = 0;
+
+	for (int i = 0; i < parts->n; i++)
+	{
+		Partition  *p = partition(m, parts->at[i]);
+		bool		works = p->cover != PRIORITY_NONE && has_maker(m, p);
+
+		if (p->place != P_FAILED && p->place != P_UP_FOR_RETRY)
+			continue;
+		ids_add(&events_group(out, EV_RETRIED, works ? p->cover : PRIORITY_NONE, 0, CAUSE_NONE)->parts, p->id);
+		if (works)
+			n++;
+	}
+	for (int i = 0; i < parts->n; i++)
+	{
+		Partition  *p = partition(m, parts->at[i]);
+
+		if ((p->place == P_FAILED || p->place == P_UP_FOR_RETRY) &&
+			(p->cover == PRIORITY_NONE || !has_maker(m, p)))
+			fall_back(p, out);
+	}
+	return n;
+}
+
+/* The live ones of the partitions are invalid. */
+void
+decide_tainted(Marking *m, const Ids *parts, int64_t taint, const char *reason, Events *out)
+{
+	Event	   *e = events_add(out, EV_TAINTED);
+
+	e->taint = taint;
+	e->note = reason;
+	for (int i = 0; i < parts->n; i++)
+		if (partition(m, parts->at[i])->place == P_LIVE)
+		{
+			ids_add(&e->parts, parts->at[i]);
+			ids_add(&e->runs, partition(m, parts->at[i])->live_run);
+		}
+}
+
+/* What came to rest and is wanted goes back to work. */
+void
+decide_requeued(Marking *m, const Ids *parts, Events *out)
+{
+	for (int i = 0; i < parts->n; i++)
+	{
+		Partition  *p = partition(m, parts->at[i]);
+
+		if ((p->place == P_MISSING || p->place == P_TAINTED) &&
+			p->cover != PRIORITY_NONE && has_maker(m, p))
+			queue(p, p->cover, out);
+	}
 }
 
 /* A partition that waits looks at its inputs. */

@@ -211,6 +211,9 @@ move_want(Marking *m, const Event *e, Refusal *refusal)
 		case WS_EXPIRED:
 			w->ended = e->at;
 			break;
+		case WS_PRIORITISED:
+			w->prio = e->prio;
+			break;
 		case WS_NO:
 			break;
 	}

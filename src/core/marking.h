@@ -82,6 +82,7 @@ typedef struct Partition
 	const char *ref;
 	PartitionPlace was;			/* its place and ticket when it was loaded */
 	int64_t		old_ticket;
+	int32_t		old_prio;
 	bool		troubled;		/* it had attempts, misses or a cause then */
 	bool		dirty;
 } Partition;
@@ -109,6 +110,8 @@ typedef struct Want
 	int64_t		created;
 	int64_t		ended;			/* 0 while it is in force */
 	int64_t		total;			/* how many refs */
+	bool		stored;			/* it has a row */
+	bool		ending;			/* an event that ends it is decided */
 	bool		dirty;
 } Want;
 
@@ -193,6 +196,9 @@ extern void decide_ended(Marking *m, EventKind kind, const Ids *run_ids, bool re
 extern void decide_missed(Marking *m, int64_t run, const Ids *impacted, const Ids *lacking, bool lost,
 						  const Ids *on_cycle, int64_t want, const char *path, Events *out);
 extern bool decide_published(Marking *m, const Ids *parts, Events *out, Refusal *refusal);
+extern int	decide_retried(Marking *m, const Ids *parts, Events *out);
+extern void decide_tainted(Marking *m, const Ids *parts, int64_t taint, const char *reason, Events *out);
+extern void decide_requeued(Marking *m, const Ids *parts, Events *out);
 extern void decide_look(Marking *m, const Ids *parts, Events *out);
 
 /* How long to back off after so many failed attempts. */

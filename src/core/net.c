@@ -126,13 +126,13 @@ static const PlaceRow want_places[] = {
 #define EXPIRED		W_EXPIRED
 
 static const signed char want_net[N_WANT_PLACES][WS_NO] = {
-#define WANT_PLACE(p, letter, name, class, wan, don, can, exp) \
-	[W_##p] = {wan, don, can, exp},
+#define WANT_PLACE(p, letter, name, class, wan, don, can, exp, pri) \
+	[W_##p] = {wan, don, can, exp, pri},
 #include "net.def"
 #undef WANT_PLACE
 };
 
-_Static_assert(WS_NO == 4, "want rows and signals differ in number");
+_Static_assert(WS_NO == 5, "want rows and signals differ in number");
 
 #undef ACTIVE
 #undef SUCCESSFUL

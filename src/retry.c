@@ -1,0 +1,57 @@
+/*
+ * retry.c
+ *	  retry(), retry_want(): the way back from failed.
+ */
+#include "store.h"
+
+/* The partitions of refs, all of which must be known. */
+Ids
+known_partitions(Call *c, const Datum *refs, int n)
+{
+	Ids			ids = find_refs(refs, n);
+
+	(void) load_partitions(c, &ids, LOCK_WAIT);
+	call_now(c);
+	return ids;
+}
+
+static int64
+retry(Call *c, const Ids *parts)
+{
+	int			n;
+
+	look_load_cover(c, parts);
+	n = decide_retried(&c->m, parts, &c->events);
+	call_apply(c);
+	call_end(c);
+	return n;
+}
+
+PG_FUNCTION_INFO_V1(databuild_retry);
+
+Datum
+databuild_retry(PG_FUNCTION_ARGS)
+{
+	int			n;
+	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", false, &n);
+	Call	   *c = call_begin();
+	Ids			parts = known_partitions(c, refs, n);
+
+	PG_RETURN_INT64(retry(c, &parts));
+}
+
+PG_FUNCTION_INFO_V1(databuild_retry_want);
+
+Datum
+databuild_retry_want(PG_FUNCTION_ARGS)
+{
+	Datum		want = arg_needed(fcinfo, 0, "want_id");
+	Call	   *c = call_begin();
+	Ids			failed;
+
+	(void) load_named_want(c, DatumGetInt64(want), LOCK_NONE);
+	failed = store_ids(Q_FAILED_BELOW, &want);
+	(void) load_partitions(c, &failed, LOCK_WAIT);
+	call_now(c);
+	PG_RETURN_INT64(retry(c, &failed));
+}
