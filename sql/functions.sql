@@ -6,39 +6,40 @@
  * an argument without a NULL default is an error, not silence.
  * ------------------------------------------------------------------------ */
 
-CREATE FUNCTION databuild.define_job(label text, patterns text[], config jsonb = '{}', max_attempts int = 3,
+CREATE FUNCTION databuild.define_job(label text, patterns text[], inputs text[] = NULL, config jsonb = '{}', max_attempts int = 3,
 		max_misses int = 100, backoff interval = '10 s', lease interval = '5 min') RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_define_job';
 COMMENT ON FUNCTION databuild.define_job IS
 'Defines what makes the refs that one of the patterns (regular expressions) matches as a whole; again: replaces the definition.
+inputs: templates of what a ref needs, \1 to \9 being the pattern''s groups and \& the ref; it is not handed out before they are live.
 config: opaque, handed to workers with each claim. max_attempts: failed attempts until a partition is failed; max_misses: dependency misses until it is.
 backoff: before the second attempt, doubled for each further one, up to an hour. lease: how long a claimed run is its worker''s without a heartbeat.
 A definition that changes nothing logs nothing. Known refs are routed anew; running runs keep what they make.
 Raises 22023 (argument), 2201B (pattern), 42P17 (a known ref would have two jobs), 55000 (the label is a source). Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.define_source(label text, patterns text[]) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_define_source';
 COMMENT ON FUNCTION databuild.define_source IS
 'Defines which refs are made elsewhere and published; nobody claims them. Again: replaces the patterns.
 Raises 22023, 2201B, 42P17, 55000 (the label is a job). Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.drop_job(label text) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_drop_job';
 COMMENT ON FUNCTION databuild.drop_job IS
 'Drops a job or source. Refs that it made fall back to missing when they are queued or waiting (why: no_job) and come back when another job makes them.
 Raises 42704 (unknown), 55000 (a run of it is running). Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.pause_job(label text) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_pause_job';
 COMMENT ON FUNCTION databuild.pause_job IS
 'From now on claims pass over the job; its running runs go on. Repeating it changes nothing. Raises 42704. Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.resume_job(label text) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_resume_job';
 COMMENT ON FUNCTION databuild.resume_job IS
 'Claims take the job again. Repeating it changes nothing. Raises 42704. Waits for, and holds up, all writing calls.';
@@ -208,6 +209,12 @@ CREATE FUNCTION databuild.place_name(machine text, letter "char") RETURNS text
 COMMENT ON FUNCTION databuild.place_name IS
 'Internal: the name of a machine''s place by the letter that the tables store; NULL if there is none.';
 
+CREATE FUNCTION databuild.makers(ref text) RETURNS text[]
+	LANGUAGE C STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_makers';
+COMMENT ON FUNCTION databuild.makers IS
+'Internal: the labels of all jobs and sources with a pattern that matches the ref.';
+
 CREATE FUNCTION databuild.clock() RETURNS timestamptz
 	LANGUAGE C VOLATILE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'databuild_clock';
@@ -229,6 +236,10 @@ CREATE FUNCTION databuild.fold(upto bigint, OUT machine text, OUT id bigint, OUT
 COMMENT ON FUNCTION databuild.fold IS
 'Internal: the state made from the log up to an event (NULL: all of it), a row a token. Takes no lock.';
 
+COMMENT ON FUNCTION databuild.nth IS
+'Internal: the place of an id in an ascending array, from 1.';
+COMMENT ON FUNCTION databuild.bits IS
+'Internal: the ids that a bitmap of 64 neighbouring ones stands for.';
 COMMENT ON FUNCTION databuild.in_flight IS
 'Internal: whether another transaction has changed or locked that row version of databuild.partition.';
 COMMENT ON FUNCTION databuild.event_guard IS

@@ -33,3 +33,4 @@ COMMENT ON SEQUENCE databuild.taint_id_seq IS 'Internal: numbers taints.';
 COMMENT ON TABLE databuild.want_key IS 'Internal: the keys of wants in force.';
 COMMENT ON TABLE databuild.taint IS 'Internal: read it as databuild.taints.';
 COMMENT ON TABLE databuild.taint_part IS 'Internal: read it as databuild.taint_partitions.';
+COMMENT ON TABLE databuild.input IS 'Internal: the inputs that jobs declare for their refs, as bitmaps of 64 ids.';

@@ -20,8 +20,19 @@ CREATE VIEW databuild.want_fold AS
 	SELECT DISTINCT ON (e.want_id) e.want_id, (e.body ->> 'data_timestamp')::timestamptz AS data_timestamp,
 		(e.body ->> 'due_at')::timestamptz AS due_at, (e.body ->> 'expires_at')::timestamptz AS expires_at,
 		e.body ->> 'source' AS source, e.body ->> 'comment' AS comment, e.body ->> 'key' AS key
-	FROM databuild.event e WHERE e.kind = 'wanted' ORDER BY e.want_id, e.event_id;
+	FROM databuild.event e WHERE e.kind IN ('wanted', 'needed') ORDER BY e.want_id, e.event_id;
 COMMENT ON VIEW databuild.want_fold IS 'Internal: what of wants never changes, as the log says it.';
+
+/* Of each part the newest declaration. */
+CREATE VIEW databuild.input_fold AS
+	SELECT d.part, u.input
+	FROM (SELECT DISTINCT ON (s.part) s.part, e.others[s.upto - s.n::int + 1 : s.upto] AS inputs
+		FROM databuild.event e
+		CROSS JOIN LATERAL (SELECT a.part, a.n, (sum(a.n) OVER (ORDER BY a.i))::int AS upto
+			FROM unnest(e.parts, e.sizes) WITH ORDINALITY AS a(part, n, i)) AS s
+		WHERE e.kind = 'declared' ORDER BY s.part, e.event_id DESC) AS d
+	CROSS JOIN LATERAL unnest(d.inputs) AS u(input);
+COMMENT ON VIEW databuild.input_fold IS 'Internal: declared inputs, as the log says them.';
 
 CREATE VIEW databuild.taint_fold AS
 	SELECT DISTINCT ON (e.taint_id) e.taint_id, e.note AS reason
@@ -44,7 +55,7 @@ COMMENT ON VIEW databuild.job_fold IS 'Internal: the definitions of jobs, as the
 CREATE FUNCTION databuild.verify()
 	RETURNS TABLE (relation text, key text, stored jsonb, replayed jsonb)
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
+	SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres SET jit = off
 AS $$
 	WITH f AS MATERIALIZED (SELECT * FROM databuild.fold(NULL)),
 	names AS (SELECT u.part, u.name FROM databuild.event e, unnest(e.parts, e.names) AS u(part, name) WHERE e.kind = 'known'),
@@ -72,8 +83,8 @@ AS $$
 		WHERE (s.run_id, s.reason, s.metadata, s.made) IS DISTINCT FROM (r.run_id, r.reason, r.metadata, r.made)),
 	want AS (
 		SELECT 'want', coalesce(s.want_id, r.want_id)::text, to_jsonb(s), to_jsonb(r)
-		FROM (SELECT want_id, state, prio::int, run_id, total, created_at, ended_at, data_timestamp, due_at, expires_at, source, comment, key FROM databuild.want) AS s
-		FULL JOIN (SELECT f.id AS want_id, f.state, f.prio, f.run_id, f.total::int AS total, f.since AS created_at,
+		FROM (SELECT want_id, state, prio::int, run_id, derivative, total, created_at, ended_at, data_timestamp, due_at, expires_at, source, comment, key FROM databuild.want) AS s
+		FULL JOIN (SELECT f.id AS want_id, f.state, f.prio, f.run_id, f.attempts = 1 AS derivative, f.total::int AS total, f.since AS created_at,
 				coalesce(f.until, 'infinity') AS ended_at, b.data_timestamp, b.due_at, b.expires_at, b.source, b.comment, b.key
 			FROM f LEFT JOIN databuild.want_fold AS b ON b.want_id = f.id
 			WHERE f.machine = 'want') AS r ON r.want_id = s.want_id
@@ -82,7 +93,7 @@ AS $$
 		SELECT 'member', coalesce(s.want_id, r.want_id) || ':' || coalesce(s.part, r.part), to_jsonb(s), to_jsonb(r)
 		FROM (SELECT m.want_id, m.part FROM databuild.want_part m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A') AS s
 		FULL JOIN (SELECT e.want_id, u.part FROM databuild.event e CROSS JOIN unnest(e.parts) AS u(part)
-			JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A' WHERE e.kind = 'wanted') AS r
+			JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A' WHERE e.kind IN ('wanted', 'needed')) AS r
 			ON r.want_id = s.want_id AND r.part = s.part
 		WHERE s IS DISTINCT FROM r),
 	publication AS (
@@ -101,6 +112,11 @@ AS $$
 		FROM databuild.taint_part AS s
 		FULL JOIN databuild.taint_part_fold AS r ON r.taint_id = s.taint_id AND r.part = s.part
 		WHERE s.run IS DISTINCT FROM r.run),
+	input AS (
+		SELECT 'input', coalesce(s.part, r.part) || ':' || coalesce(s.input, r.input), to_jsonb(s), to_jsonb(r)
+		FROM (SELECT i.part, b AS input FROM databuild.input i CROSS JOIN databuild.bits(i.block, i.mask) AS b) AS s
+		FULL JOIN databuild.input_fold AS r ON r.part = s.part AND r.input = s.input
+		WHERE s.part IS NULL OR r.part IS NULL),
 	want_key AS (
 		SELECT 'want_key', coalesce(s.key, r.key), to_jsonb(s), to_jsonb(r)
 		FROM databuild.want_key AS s
@@ -112,14 +128,14 @@ AS $$
 		FULL JOIN databuild.job_fold AS r ON r.job_id = s.job_id
 		WHERE s.definition IS DISTINCT FROM r.definition)
 	SELECT * FROM partition UNION ALL SELECT * FROM run UNION ALL SELECT * FROM run_note UNION ALL SELECT * FROM want
-	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM taint UNION ALL SELECT * FROM taint_part UNION ALL SELECT * FROM want_key UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
+	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM taint UNION ALL SELECT * FROM taint_part UNION ALL SELECT * FROM input UNION ALL SELECT * FROM want_key UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
 $$;
 COMMENT ON FUNCTION databuild.verify IS
 'Folds the whole log and compares: a row for each difference between the tables and the fold; none: state = fold(log). One snapshot, no lock; runs on a standby, too.';
 
 CREATE FUNCTION databuild.replay() RETURNS bigint
 	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
+	SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres SET jit = off
 AS $$
 DECLARE
 	events bigint;
@@ -136,6 +152,7 @@ BEGIN
 	DELETE FROM databuild.partition;
 	DELETE FROM databuild.trouble;
 	DELETE FROM databuild.wait;
+	DELETE FROM databuild.input;
 	DELETE FROM databuild.watch;
 	DELETE FROM databuild.ready;
 	DELETE FROM databuild.agenda;
@@ -163,15 +180,16 @@ BEGIN
 	b AS (INSERT INTO databuild.trouble (part, attempts, misses, retry_at, cause, note)
 		SELECT id, attempts, misses, until, cause, note FROM f
 		WHERE machine = 'partition' AND (attempts <> 0 OR misses <> 0 OR until IS NOT NULL OR cause IS NOT NULL)),
-	c AS (INSERT INTO databuild.wait (waiter, want_id)
-		SELECT f.id, u.want_id FROM f, unnest(f.ids) AS u(want_id) WHERE f.machine = 'partition'),
+	c AS (INSERT INTO databuild.wait (waiter, want_id, declared)
+		SELECT f.id, u.want_id, w.run_id = 0 FROM f, unnest(f.ids) AS u(want_id)
+		JOIN (SELECT id, run_id FROM f AS w WHERE w.machine = 'want') AS w ON w.id = u.want_id WHERE f.machine = 'partition'),
 	d AS (INSERT INTO databuild.ready (seq, part, job_id, prio)
 		SELECT nextval('databuild.serial'), id, job_id, prio FROM
 			(SELECT * FROM f WHERE machine = 'partition' AND state = 'Q' ORDER BY total, id) AS q),
 	e AS (INSERT INTO databuild.timer (at, kind, ids)
 		SELECT until, 'R', array_agg(id) FROM f WHERE machine = 'partition' AND state = 'R' GROUP BY until),
-	g AS (INSERT INTO databuild.want (want_id, created_at, ended_at, run_id, total, prio, state, data_timestamp, due_at, expires_at, source, comment, key)
-		SELECT f.id, f.since, coalesce(f.until, 'infinity'), f.run_id, f.total, f.prio, f.state,
+	g AS (INSERT INTO databuild.want (want_id, created_at, ended_at, run_id, derivative, total, prio, state, data_timestamp, due_at, expires_at, source, comment, key)
+		SELECT f.id, f.since, coalesce(f.until, 'infinity'), f.run_id, f.attempts = 1, f.total, f.prio, f.state,
 			w.data_timestamp, w.due_at, w.expires_at, w.source, w.comment, w.key
 		FROM f JOIN databuild.want_fold AS w ON w.want_id = f.id WHERE f.machine = 'want'),
 	i AS (INSERT INTO databuild.taint (taint_id, created_at, state, reason)
@@ -180,13 +198,14 @@ BEGIN
 		SELECT e.want_id, u.part >> 6, bit_or(1::bigint << (u.part & 63)::int)
 		FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts) AS u(part)
 		JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A'
-		WHERE e.kind = 'wanted' GROUP BY 1, 2)
+		WHERE e.kind IN ('wanted', 'needed') GROUP BY 1, 2)
 	INSERT INTO databuild.run (run_id, started_at, lease_at, finished_at, lease, job_id, attempt, state, worker, outputs)
 		SELECT f.id, f.since, coalesce(l.lease_at, f.since), coalesce(f.until, 'infinity'), coalesce(l.lease, 300000000), f.job_id, f.attempts, f.state, c.worker, f.ids
 		FROM f JOIN (SELECT u.id, e.note AS worker FROM databuild.event e, unnest(e.runs) AS u(id) WHERE e.kind = 'claimed') AS c ON c.id = f.id
 		LEFT JOIN unnest(running, leases, lease_ats) AS l(run_id, lease, lease_at) ON l.run_id = f.id
 		WHERE f.machine = 'run';
 
+	INSERT INTO databuild.input (part, block, mask) SELECT part, input >> 6, bit_or(1::bigint << (input & 63)::int) FROM databuild.input_fold GROUP BY 1, 2;
 	INSERT INTO databuild.want_key (key, want_id) SELECT key, want_id FROM databuild.want WHERE key IS NOT NULL AND state = 'A';
 	INSERT INTO databuild.taint_part (taint_id, part, run) SELECT taint_id, part, run FROM databuild.taint_part_fold;
 	INSERT INTO databuild.timer (at, kind, ids) SELECT expires_at, 'E', array_agg(want_id) FROM databuild.want
@@ -196,8 +215,8 @@ BEGIN
 	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;
 	INSERT INTO databuild.mark (low, job_id, prio, queue) SELECT DISTINCT 0, job_id, prio, 'r'::"char" FROM databuild.ready;
 	-- who waits, looks: that sets the watches
-	INSERT INTO databuild.agenda (seq, by, part, want_id)
-		SELECT nextval('databuild.serial'), '0', id, 0 FROM databuild.partition WHERE state IN ('U', 'X');
+	INSERT INTO databuild.agenda (seq, by, part, want_id, second)
+		SELECT nextval('databuild.serial'), '0', id, 0, false FROM databuild.partition WHERE state IN ('U', 'X');
 	RETURN events;
 END
 $$;

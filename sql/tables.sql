@@ -43,7 +43,8 @@ CREATE TABLE databuild.event
 	note		text,			-- reason, or the worker
 	runs		bigint[],
 	parts		bigint[],
-	sizes		bigint[],		-- outputs of each run, where not one each
+	sizes		bigint[],		-- outputs of each run, where not one each; of declared: how many others of each part
+	others		bigint[],		-- what the parts were declared to need or to make along
 	names		text[],			-- refs of the parts, where named the first time
 	body		jsonb
 );
@@ -55,6 +56,7 @@ CREATE TABLE databuild.job
 	job_id		int			NOT NULL PRIMARY KEY,
 	label		text		NOT NULL UNIQUE COLLATE "C",
 	patterns	text[]		NOT NULL,
+	inputs		text[],
 	config		jsonb		NOT NULL,
 	max_attempts int		NOT NULL,
 	max_misses	int			NOT NULL,
@@ -124,6 +126,7 @@ CREATE TABLE databuild.want
 	created_at	timestamptz NOT NULL,
 	ended_at	timestamptz NOT NULL DEFAULT 'infinity',
 	run_id		bigint		NOT NULL DEFAULT 0,		-- whose miss made it
+	derivative	boolean		NOT NULL DEFAULT false,
 	total		int			NOT NULL,
 	prio		smallint	NOT NULL,
 	state		"char"		NOT NULL DEFAULT 'A',
@@ -155,11 +158,26 @@ CREATE TABLE databuild.member
 
 CREATE INDEX member_block ON databuild.member (block);
 
-/* The waiter waits for the members of that derivative want. */
+/* The inputs that a partition's job declares for it, as bitmaps. */
+CREATE TABLE databuild.input
+(
+	part		bigint		NOT NULL,
+	block		bigint		NOT NULL,
+	mask		bigint		NOT NULL,
+	PRIMARY KEY (part, block)
+);
+
+CREATE INDEX input_block ON databuild.input (block);
+
+/*
+ * The waiter waits for the members of that derivative want; or, if it is a
+ * declared one, which many waiters share, for its own declared inputs.
+ */
 CREATE TABLE databuild.wait
 (
 	waiter		bigint		NOT NULL,
-	want_id		bigint		NOT NULL
+	want_id		bigint		NOT NULL,
+	declared	boolean		NOT NULL
 );
 
 CREATE INDEX wait_waiter ON databuild.wait (waiter);
@@ -191,7 +209,7 @@ CREATE TABLE databuild.watch
 	waiter		bigint		NOT NULL
 );
 
-CREATE INDEX watch_upstream ON databuild.watch (upstream);
+CREATE INDEX watch_upstream ON databuild.watch (upstream, waiter);
 
 /*
  * What may be claimed, in order.  An entry counts while its partition is
@@ -214,7 +232,8 @@ CREATE TABLE databuild.agenda
 	seq			bigint		NOT NULL,
 	by			xid8		NOT NULL,
 	part		bigint		NOT NULL,				-- look at this partition, or
-	want_id		bigint		NOT NULL				-- at whether this want is done
+	want_id		bigint		NOT NULL,				-- at whether this want is done
+	second		boolean		NOT NULL				-- only whether its input is on the move
 );
 
 CREATE INDEX agenda_seq ON databuild.agenda (seq);
@@ -246,6 +265,16 @@ CREATE TABLE databuild.mark
 );
 
 CREATE INDEX mark_queue ON databuild.mark (queue, job_id, prio, low);
+
+/* The place of an id in an ascending array. */
+CREATE FUNCTION databuild.nth(ids bigint[], id bigint) RETURNS int
+	LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'databuild_nth';
+
+/* The ids of a bitmap. */
+CREATE FUNCTION databuild.bits(block bigint, mask bigint) RETURNS SETOF bigint
+	LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE ROWS 8
+	AS 'MODULE_PATHNAME', 'databuild_bits';
 
 /* Whether another transaction has changed or locked the partition's row. */
 CREATE FUNCTION databuild.in_flight(row_id tid) RETURNS boolean
@@ -283,6 +312,7 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.publication', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.want', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.want_key', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.member', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.input', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.wait', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint_part', '');

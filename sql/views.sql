@@ -3,7 +3,7 @@
  * ------------------------------------------------------------------------ */
 
 CREATE VIEW databuild.jobs AS
-	SELECT label, patterns, config, max_attempts, max_misses, backoff, lease, paused, is_source
+	SELECT label, patterns, inputs, config, max_attempts, max_misses, backoff, lease, paused, is_source
 	FROM databuild.job;
 COMMENT ON VIEW databuild.jobs IS 'Jobs and sources: what makes which refs.';
 
@@ -48,13 +48,12 @@ COMMENT ON VIEW databuild.instances IS 'Every build of every partition: by a run
 
 /* In force: the bitmaps; ended: the log. */
 CREATE VIEW databuild.want_part AS
-	SELECT m.want_id, (m.block << 6) + b AS part
-	FROM databuild.member m CROSS JOIN generate_series(0, 63) AS b
-	WHERE (m.mask >> b) & 1 = 1
+	SELECT m.want_id, b AS part
+	FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b
 	UNION ALL
 	SELECT w.want_id, u.part
 	FROM databuild.want w
-	JOIN databuild.event e ON e.want_id = w.want_id AND e.kind = 'wanted'
+	JOIN databuild.event e ON e.want_id = w.want_id AND e.kind IN ('wanted', 'needed')
 	CROSS JOIN LATERAL unnest(e.parts) AS u(part)
 	WHERE w.state <> 'A';
 COMMENT ON VIEW databuild.want_part IS 'Internal: the partitions of wants, by id.';
@@ -75,7 +74,7 @@ CREATE VIEW databuild.wants AS
 			WHEN s.upstream_building > 0 THEN 'upstream_building'
 			ELSE 'idle' END AS state,
 		w.total, s.live::int AS live, w.prio::int AS priority, w.data_timestamp, w.due_at, w.expires_at, w.source, w.comment, w.key,
-		nullif(w.run_id, 0) AS run_id, w.created_at, nullif(w.ended_at, 'infinity') AS ended_at
+		w.derivative, nullif(w.run_id, 0) AS run_id, w.created_at, nullif(w.ended_at, 'infinity') AS ended_at
 	FROM databuild.want w
 	CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE p.state = 'L') AS live,
 			count(*) FILTER (WHERE p.state = 'F') AS failed,
@@ -84,7 +83,19 @@ CREATE VIEW databuild.wants AS
 			count(*) FILTER (WHERE p.state = 'U') AS upstream_building
 		FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part
 		WHERE m.want_id = w.want_id) AS s;
-COMMENT ON VIEW databuild.wants IS 'Every want. The state of one in force is derived from its partitions when it is read; run_id is the run whose dependency miss made a derivative want.';
+COMMENT ON VIEW databuild.wants IS 'Every want. The state of one in force is derived from its partitions when it is read. A derivative one was made by databuild, because a run missed its refs (run_id) or they are declared inputs.';
+
+CREATE VIEW databuild.edge AS
+	SELECT t.waiter, b AS upstream, nullif(w.run_id, 0) AS run_id
+	FROM databuild.wait t
+	JOIN databuild.want w ON w.want_id = t.want_id
+	JOIN databuild.member m ON m.want_id = t.want_id
+	CROSS JOIN databuild.bits(m.block, m.mask) AS b
+	WHERE NOT t.declared
+	UNION ALL
+	SELECT i.part, b, NULL
+	FROM databuild.input i CROSS JOIN databuild.bits(i.block, i.mask) AS b;
+COMMENT ON VIEW databuild.edge IS 'Internal: what a waiting partition waits for, and what any partition is declared to need.';
 
 CREATE VIEW databuild.late_wants AS
 	SELECT want_id, state, due_at, databuild.clock() - due_at AS late_by, total, live, priority, source, comment, key
@@ -103,12 +114,10 @@ CREATE VIEW databuild.taint_partitions AS
 COMMENT ON VIEW databuild.taint_partitions IS 'The instances (ref, run) that each taint marks.';
 
 CREATE VIEW databuild.dependencies AS
-	SELECT d.ref, u.ref AS upstream, nullif(w.run_id, 0) AS run_id
-	FROM databuild.wait t
-	JOIN databuild.want w ON w.want_id = t.want_id
-	JOIN databuild.want_part m ON m.want_id = t.want_id
-	JOIN databuild.partition d ON d.id = t.waiter
-	JOIN databuild.partition u ON u.id = m.part;
+	SELECT d.ref, u.ref AS upstream, e.run_id
+	FROM databuild.edge e
+	JOIN databuild.partition d ON d.id = e.waiter AND d.state IN ('U', 'X')
+	JOIN databuild.partition u ON u.id = e.upstream;
 COMMENT ON VIEW databuild.dependencies IS 'What waits for what now, and the run whose miss said so.';
 
 CREATE VIEW databuild.events AS
@@ -119,7 +128,10 @@ CREATE VIEW databuild.events AS
 			JOIN databuild.partition p ON p.id = o.id ORDER BY o.n)) END AS refs,
 		jsonb_strip_nulls(jsonb_build_object(
 			'runs', CASE WHEN cardinality(e.runs) > 1 THEN to_jsonb(e.runs) END,
-			'outputs', to_jsonb(e.sizes),
+			'outputs', CASE WHEN e.kind <> 'declared' THEN to_jsonb(e.sizes) END,
+			'inputs', CASE WHEN e.kind = 'declared' THEN (SELECT jsonb_agg(p.ref) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
+				JOIN databuild.partition p ON p.id = o.id) END,
+			'counts', CASE WHEN e.kind = 'declared' THEN to_jsonb(e.sizes) END,
 			'priority', e.priority,
 			CASE e.kind WHEN 'backed_off' THEN 'retry_at' ELSE 'until' END, e.until,
 			'cause', e.cause,

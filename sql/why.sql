@@ -21,21 +21,19 @@ COMMENT ON FUNCTION databuild.queue_place IS
 
 CREATE FUNCTION databuild.inputs_not_live(part_id bigint, OUT lacking bigint, OUT lost bigint, OUT total bigint)
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	SELECT count(*) FILTER (WHERE p.state <> 'L'), count(*) FILTER (WHERE p.state IN ('F', 'X')), count(*)
-	FROM databuild.wait t
-	JOIN databuild.member m ON m.want_id = t.want_id
-	CROSS JOIN generate_series(0, 63) AS b
-	JOIN databuild.partition p ON p.id = (m.block << 6) + b
-	WHERE t.waiter = part_id AND (m.mask >> b) & 1 = 1
+	FROM databuild.edge e
+	JOIN databuild.partition p ON p.id = e.upstream
+	WHERE e.waiter = part_id
 $$;
 COMMENT ON FUNCTION databuild.inputs_not_live IS
 'Internal: of the inputs that a partition waits for, how many are not live, how many are failed or upstream_failed, and how many there are.';
 
 CREATE FUNCTION databuild.is_covered(part_id bigint) RETURNS boolean
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	SELECT EXISTS (SELECT FROM databuild.member m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A'
 		WHERE m.block = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1)
@@ -45,7 +43,7 @@ COMMENT ON FUNCTION databuild.is_covered IS 'Internal: whether a want in force c
 CREATE FUNCTION databuild.reason_of(part_id bigint, OUT ref text, OUT state text, OUT reason text, OUT detail text, OUT hint text,
 		OUT run_id bigint, OUT since timestamptz)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 DECLARE
 	p databuild.partition%ROWTYPE;
@@ -107,7 +105,7 @@ BEGIN
 		detail := CASE t.cause
 			WHEN 'attempts' THEN format('%s of %s attempts failed; the last: %s', t.attempts, j.max_attempts, coalesce(last_reason, 'no reason was given'))
 			WHEN 'no_retry' THEN format('Attempt %s failed and the worker asked for no other: %s', t.attempts, coalesce(last_reason, 'no reason was given'))
-			WHEN 'misses' THEN format('%s runs in a row missed dependencies; at most %s may.', t.misses, j.max_misses)
+			WHEN 'misses' THEN format('%s runs missed dependencies without success, which is as many as may.', t.misses)
 			ELSE format('Its run was canceled: %s', coalesce(last_reason, 'no reason was given')) END;
 		hint := format('Mend the cause, then SELECT databuild.retry(ARRAY[%L]).', p.ref);
 		RETURN;
@@ -155,8 +153,8 @@ BEGIN
 	IF p.state IN ('Q', 'R') THEN
 		ahead := databuild.queue_place(p.id);
 		reason := 'waiting_for_worker';
-		detail := format('It is claimable; %s come before it in the queue of job "%s".',
-			CASE WHEN ahead >= 1000 THEN '1,000 or more' ELSE ahead::text END, j.label);
+		detail := format('It is claimable; %s before it in the queue of job "%s".',
+			CASE WHEN ahead >= 1000 THEN '1,000 or more come' WHEN ahead = 1 THEN '1 comes' ELSE ahead || ' come' END, j.label);
 		hint := format('A worker of job "%s" takes it with databuild.claim(). If nothing moves, see whether one is running.', j.label);
 		RETURN;
 	END IF;
@@ -169,16 +167,14 @@ COMMENT ON FUNCTION databuild.reason_of IS
 
 CREATE FUNCTION databuild.causes_of(part_id bigint, max_children int) RETURNS bigint[]
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	SELECT array_agg(id ORDER BY lost DESC, ref) FROM (
 		SELECT p.id, p.ref, p.state IN ('F', 'X') AS lost
 		FROM databuild.partition w
-		JOIN databuild.wait t ON t.waiter = w.id
-		JOIN databuild.member m ON m.want_id = t.want_id
-		CROSS JOIN generate_series(0, 63) AS b
-		JOIN databuild.partition p ON p.id = (m.block << 6) + b
-		WHERE w.id = part_id AND (m.mask >> b) & 1 = 1
+		JOIN databuild.edge e ON e.waiter = w.id
+		JOIN databuild.partition p ON p.id = e.upstream
+		WHERE w.id = part_id
 			AND CASE w.state WHEN 'X' THEN p.state IN ('F', 'X') WHEN 'U' THEN p.state <> 'L' ELSE false END
 		ORDER BY 3 DESC, 2 LIMIT max_children) AS c
 $$;
@@ -199,19 +195,30 @@ DECLARE
 	causes bigint[];
 	this bigint;
 	shown int := 0;
-	label text;
+	labels text[];
 BEGIN
 	IF asked IS NULL OR max_depth IS NULL OR max_children IS NULL OR max_depth < 0 OR max_children < 0 THEN
 		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'why() needs a partition, and a depth and number of children that are not negative';
 	END IF;
 	SELECT p.id INTO this FROM databuild.partition p WHERE p.ref = asked;
 	IF NOT FOUND THEN
-		SELECT j.label INTO label FROM databuild.job j, unnest(j.patterns) AS pattern
-			WHERE asked ~ ('^(?:' || pattern || ')$') ORDER BY 1 LIMIT 1;
-		depth := 0; partition := asked; reason := 'unknown';
-		detail := 'No call or run has named this ref' || CASE WHEN label IS NULL THEN ', and no job makes it.' ELSE format('; %s "%s" would make it.', 'job', label) END;
-		hint := CASE WHEN label IS NULL THEN 'See whether the ref is right: databuild.jobs shows the patterns.'
-			ELSE format('SELECT databuild.want(ARRAY[%L]) asks for it.', asked) END;
+		labels := databuild.makers(asked);
+		depth := 0; partition := asked;
+		IF cardinality(labels) > 1 THEN
+			reason := 'ambiguous_job';
+			detail := format('No call or run has named this ref, and two jobs would make it: "%s" and "%s".', labels[1], labels[2]);
+			hint := 'Narrow the patterns of one of them with define_job().';
+		ELSIF cardinality(labels) = 1 THEN
+			reason := 'unknown';
+			SELECT format('No call or run has named this ref; %s "%s" would make it.', CASE WHEN j.is_source THEN 'source' ELSE 'job' END, j.label),
+				CASE WHEN j.is_source THEN format('Once it is there: SELECT databuild.publish(ARRAY[%L]).', asked)
+					ELSE format('SELECT databuild.want(ARRAY[%L]) asks for it.', asked) END
+				INTO detail, hint FROM databuild.job j WHERE j.label = labels[1];
+		ELSE
+			reason := 'unknown';
+			detail := 'No call or run has named this ref, and no job makes it.';
+			hint := 'See whether the ref is right: databuild.jobs shows the patterns.';
+		END IF;
 		RETURN NEXT;
 		RETURN;
 	END IF;
@@ -257,7 +264,7 @@ max_depth: how far to follow; max_children: how many inputs of each to show; 1,0
 CREATE FUNCTION databuild.why_want(want_id bigint)
 	RETURNS TABLE (reason text, partitions bigint, example text, detail text, hint text)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -276,8 +283,8 @@ BEGIN
 	WITH RECURSIVE n(id) AS (
 		SELECT m.part FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part WHERE m.want_id = asked AND p.state <> 'L'
 		UNION
-		SELECT i.part FROM n JOIN databuild.wait t ON t.waiter = n.id
-			JOIN databuild.want_part i ON i.want_id = t.want_id JOIN databuild.partition p ON p.id = i.part WHERE p.state <> 'L'),
+		SELECT e.upstream FROM n JOIN databuild.partition w ON w.id = n.id AND w.state IN ('U', 'X')
+			JOIN databuild.edge e ON e.waiter = n.id JOIN databuild.partition p ON p.id = e.upstream WHERE p.state <> 'L'),
 	leaf AS (
 		SELECT p.id, p.ref, p.state, p.job_id, p.run, t.cause, t.retry_at > now_ AS later
 		FROM n JOIN databuild.partition p ON p.id = n.id LEFT JOIN databuild.trouble t ON t.part = p.id

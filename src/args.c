@@ -14,6 +14,9 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+/* No interval is longer: times stay what PostgreSQL can show. */
+#define MOST_YEARS	1000
+
 static void bad_argument(const char *name, const char *what) pg_attribute_noreturn();
 
 static void
@@ -90,12 +93,18 @@ by_bytes(const void *a, const void *b)
 	return d != 0 ? d : nx - ny;
 }
 
+void
+sort_refs(Datum *refs, int n)
+{
+	qsort(refs, n, sizeof(Datum), by_bytes);
+}
+
 Datum *
-arg_refs(FunctionCallInfo fcinfo, int n, const char *name, bool may_be_empty, int *count)
+arg_refs(FunctionCallInfo fcinfo, int n, const char *name, int *count)
 {
 	Datum	   *refs = elements(fcinfo, n, name, TEXTOID, count);
 
-	if (*count == 0 && !may_be_empty)
+	if (*count == 0)
 		bad_argument(name, "must not be empty");
 	for (int i = 0; i < *count; i++)
 	{
@@ -105,7 +114,7 @@ arg_refs(FunctionCallInfo fcinfo, int n, const char *name, bool may_be_empty, in
 		check_ref(name, VARDATA_ANY(ref), VARSIZE_ANY_EXHDR(ref));
 		refs[i] = PointerGetDatum(ref);
 	}
-	qsort(refs, *count, sizeof(Datum), by_bytes);
+	sort_refs(refs, *count);
 	*count = (int) qunique(refs, *count, sizeof(Datum), by_bytes);
 	return refs;
 }
@@ -121,11 +130,13 @@ arg_texts(FunctionCallInfo fcinfo, int n, const char *name, int *count)
 }
 
 void
-arg_ids(FunctionCallInfo fcinfo, int n, const char *name, Ids *ids)
+arg_ids(FunctionCallInfo fcinfo, int n, const char *name, bool may_be_empty, Ids *ids)
 {
 	int			count;
 	Datum	   *values = elements(fcinfo, n, name, INT8OID, &count);
 
+	if (count == 0 && !may_be_empty)
+		bad_argument(name, "must not be empty");
 	for (int i = 0; i < count; i++)
 		ids_add(ids, DatumGetInt64(values[i]));
 	ids_sort(ids);
@@ -135,11 +146,17 @@ int64
 arg_interval(FunctionCallInfo fcinfo, int n, const char *name)
 {
 	Datum		interval = arg_needed(fcinfo, n, name);
+	const Interval *span = DatumGetIntervalP(interval);
 	TimestampTz now = clock_now();
-	TimestampTz then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-															   TimestampTzGetDatum(now),
-															   interval));
+	TimestampTz then;
 
+	if (span->month > MOST_YEARS * 12 || span->day > MOST_YEARS * 366 ||
+		span->time > MOST_YEARS * 366 * USECS_PER_DAY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be longer than %d years", name, MOST_YEARS)));
+	then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(now), interval));
 	if (then < now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -147,6 +164,16 @@ arg_interval(FunctionCallInfo fcinfo, int n, const char *name)
 				 errdetail("It is %s.",
 						   DatumGetCString(DirectFunctionCall1(interval_out, interval)))));
 	return then - now;
+}
+
+int64
+arg_lease(FunctionCallInfo fcinfo, int n)
+{
+	int64		lease = arg_interval(fcinfo, n, "lease");
+
+	if (lease == 0)
+		bad_argument("lease", "must be longer than nothing");
+	return lease;
 }
 
 Datum

@@ -25,6 +25,17 @@ core_alloc(size_t size)
 	return MemoryContextAllocExtended(CurrentMemoryContext, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
+/* A copy of its own: the routes may be read anew in the middle of the call. */
+void
+call_jobs(Call *c)
+{
+	const Job  *jobs = route_jobs(&c->m.njobs);
+	Job		   *copy = palloc(sizeof(Job) * (c->m.njobs + 1));
+
+	memcpy(copy, jobs, sizeof(Job) * c->m.njobs);
+	c->m.jobs = copy;
+}
+
 static Call *
 begin(void (*gate) (void))
 {
@@ -34,7 +45,7 @@ begin(void (*gate) (void))
 	c = palloc0(sizeof(Call));
 	c->level = level;
 	gate();
-	c->m.jobs = route_jobs(&c->m.njobs);
+	call_jobs(c);
 	c->now = clock_now();
 	return c;
 }
@@ -57,29 +68,61 @@ call_now(Call *c)
 	c->now = clock_now();
 }
 
-/* Part of an event: some of its partitions, with the rest of it as it is. */
-static Event *
-slice(Events *out, const Event *e, int from, int n)
+static Ids
+part_of(const Ids *ids, int from, int n)
+{
+	return (Ids)
+	{
+		ids->at + from, n, 0
+	};
+}
+
+/* Part of an event: some of its partitions, and of what goes with each. */
+static void
+slice_parts(Events *out, const Event *e, int from, int n)
 {
 	Event	   *s = events_add(out, e->kind);
 
 	*s = *e;
-	s->parts.at = e->parts.at + from;
-	s->parts.n = n;
-	s->parts.room = 0;
-	if (e->runs.n == e->parts.n)	/* they go together */
-	{
-		s->runs.at = e->runs.at + from;
-		s->runs.n = n;
-		s->runs.room = 0;
-	}
-	return s;
+	s->parts = part_of(&e->parts, from, n);
+	if (e->runs.n == e->parts.n)
+		s->runs = part_of(&e->runs, from, n);
 }
 
-/*
- * Events with more tokens than a row should hold, cut into several.  Those
- * that pair runs with partitions are cut by their callers' limits instead.
- */
+/* Part of an event: some of its runs, with their partitions. */
+static void
+slice_runs(Events *out, const Event *e, int from, int n, int *part)
+{
+	Event	   *s = events_add(out, e->kind);
+	int			nparts = 0;
+
+	*s = *e;
+	s->runs = part_of(&e->runs, from, n);
+	if (e->sizes.n > 0)
+		s->sizes = part_of(&e->sizes, from, n);
+	for (int i = from; i < from + n; i++)
+		nparts += e->sizes.n > 0 ? (int) e->sizes.at[i] : e->parts.n > 0;
+	s->parts = part_of(&e->parts, *part, nparts);
+	*part += nparts;
+}
+
+/* Part of a declaration: some of the partitions, with what they need. */
+static void
+slice_declared(Events *out, const Event *e, int from, int n, int *other)
+{
+	Event	   *s = events_add(out, e->kind);
+	int			nothers = 0;
+
+	*s = *e;
+	s->parts = part_of(&e->parts, from, n);
+	s->sizes = part_of(&e->sizes, from, n);
+	for (int i = from; i < from + n; i++)
+		nothers += (int) e->sizes.at[i];
+	s->others = part_of(&e->others, *other, nothers);
+	*other += nothers;
+}
+
+/* Events with more tokens than a row should hold, cut into several. */
 static Events
 cut(const Events *events)
 {
@@ -87,14 +130,18 @@ cut(const Events *events)
 
 	for (int i = 0; i < events->n; i++)
 	{
-		Event	   *e = events->at[i];
-		bool		may_cut = net_event(e->kind)->signal[RUN] == RS_NO;
+		const Event *e = events->at[i];
+		bool		by_runs = net_event(e->kind)->signal[RUN] != RS_NO && e->runs.n > 1;
+		int			n = by_runs ? e->runs.n : e->parts.n;
+		int			next = 0;
 
-		if (!may_cut || e->parts.n <= EVENT_MOST)
-			slice(&out, e, 0, e->parts.n);
-		else
-			for (int from = 0; from < e->parts.n; from += EVENT_MOST)
-				slice(&out, e, from, Min(EVENT_MOST, e->parts.n - from));
+		for (int from = 0; from == 0 || from < n; from += EVENT_MOST)
+			if (e->kind == EV_DECLARED)
+				slice_declared(&out, e, from, Min(EVENT_MOST, n - from), &next);
+			else if (by_runs)
+				slice_runs(&out, e, from, Min(EVENT_MOST, n - from), &next);
+			else
+				slice_parts(&out, e, from, Min(EVENT_MOST, n - from));
 	}
 	return out;
 }
@@ -111,10 +158,32 @@ log_and_evolve(Call *c, Event *e)
 			 net_place_name(refusal.machine, refusal.place));
 }
 
+/* Derivative wants that decide made get their numbers. */
+static void
+number_wants(Events *events)
+{
+	for (int i = 0; i < events->n; i++)
+	{
+		int64		id;
+
+		if (events->at[i]->kind != EV_NEEDED || events->at[i]->want > 0)
+			continue;
+		ids_sort(&events->at[i]->parts);
+		id = gate_next_of("want_id_seq");
+		for (int k = events->n - 1; k >= 0; k--)
+			if (k != i && events->at[k]->want == events->at[i]->want)
+				events->at[k]->want = id;
+		events->at[i]->want = id;
+	}
+}
+
 void
 call_log(Call *c)
 {
-	Events		events = cut(&c->events);
+	Events		events;
+
+	number_wants(&c->events);
+	events = cut(&c->events);
 
 	memset(&c->events, 0, sizeof(c->events));
 	for (int i = 0; i < events.n; i++)

@@ -14,7 +14,7 @@
 #include "utils/builtins.h"
 
 /* Shares of what is due. */
-#define AGENDA_SHARE	1000
+#define AGENDA_SHARE	200
 #define TIMER_SHARE		100
 
 /* How many entries beyond those needed a window shows: other claimers' */
@@ -41,7 +41,9 @@ typedef struct Claim
 	int			nqueues;
 	int			wanted;			/* so many runs at most */
 	Ids			parts;			/* found, in order */
-	Marking		taken;			/* the same, as a set */
+	Ids			lacking;		/* found, but declared inputs are not live */
+	bool		sent_back;		/* those have been told */
+	Marking		taken;			/* both, as a set */
 	ItemPointerData *drop;		/* ready entries that are used up */
 	int			ndrop;
 	int			room;
@@ -78,13 +80,12 @@ load_queues(Claim *k, Datum labels, bool all)
 	rows_free(&rows);
 }
 
-/* Entries taken from the queues [from, to) of one priority, above floor. */
-static Rows
-take_entries(const Claim *k, int from, int to, int64 floor, int64 window, int64 n)
+/* The arguments that describe a window on the queues [from, to), above floor. */
+static void
+window_args(const Claim *k, int from, int to, int64 floor, int64 window, Datum *args)
 {
 	int32	   *jobs = palloc(sizeof(int32) * (to - from));
 	Ids			lows = {0};
-	Datum		args[5];
 
 	for (int i = from; i < to; i++)
 	{
@@ -95,12 +96,36 @@ take_entries(const Claim *k, int from, int to, int64 floor, int64 window, int64 
 	args[1] = ids_datum(&lows);
 	args[2] = Int16GetDatum((int16) k->queues[from].prio);
 	args[3] = Int64GetDatum(window);
+}
+
+static Rows
+take_entries(const Claim *k, int from, int to, int64 floor, int64 window, int64 n)
+{
+	Datum		args[5];
+
+	window_args(k, from, to, floor, window, args);
 	args[4] = Int64GetDatum(n);
 	return store_rows(Q_READY_TAKE, args, NULL);
 }
 
+/* Whether the window was full, so that there may be more behind its end. */
+static bool
+next_window(const Claim *k, int from, int to, int64 *floor, int64 window)
+{
+	Datum		args[4];
+	Rows		rows;
+	bool		full;
+
+	window_args(k, from, to, *floor, window, args);
+	rows = store_rows(Q_READY_WINDOW, args, NULL);
+	full = rows_int64(&rows, 0, 1) >= window;
+	*floor = rows_int64(&rows, 0, 0);
+	rows_free(&rows);
+	return full;
+}
+
 static void
-use_up(Claim *k, ItemPointer row)
+use_up(Claim *k, const ItemPointerData *row)
 {
 	if (k->ndrop == k->room)
 	{
@@ -114,50 +139,111 @@ use_up(Claim *k, ItemPointer row)
 	k->drop[k->ndrop++] = *row;
 }
 
-/* Whether the entry stands for a partition that can be claimed now. */
+/* A ready entry that was taken. */
+typedef struct Entry
+{
+	ItemPointerData row;
+	int64		seq;
+	int64		part;
+	int32		job;
+} Entry;
+
+/* Whether the entry stands for what the partition is now. */
 static bool
-entry_counts(Claim *k, const Partition *p, int32 job, int32 prio, int64 seq)
+entry_counts(const Partition *p, const Entry *e, int32 prio)
 {
-	bool		claimable = p->place == P_QUEUED ||
-		(p->place == P_UP_FOR_RETRY && p->retry_at <= k->c->now);
-
-	return claimable && p->job == job && p->prio == prio && p->ticket <= seq &&
-		marking_token(&k->taken, PARTITION, p->id) == NULL;
-}
-
-/* Lock the entries' partitions; sort what can be claimed from what is stale. */
-static void
-sift(Claim *k, const Rows *rows, int32 prio)
-{
-	Ids			parts = {0};
-	Marking		got = {0};
-	Ids			locked;
-
-	for (int i = 0; i < rows->n; i++)
-		ids_add(&parts, rows_int64(rows, i, 2));
-	locked = load_partitions(k->c, &parts, LOCK_SKIP);
-	for (int i = 0; i < locked.n; i++)
-		marking_add(&got, PARTITION, locked.at[i]);
-	for (int i = 0; i < rows->n; i++)
-	{
-		int64		part = rows_int64(rows, i, 2);
-		const Partition *p;
-
-		if (marking_token(&got, PARTITION, part) == NULL)
-			continue;			/* somebody else is at it: the entry stays */
-		p = marking_token(&k->c->m, PARTITION, part);
-		if (entry_counts(k, p, rows_int32(rows, i, 3), prio, rows_int64(rows, i, 1)))
-		{
-			marking_add(&k->taken, PARTITION, part);
-			ids_add(&k->parts, part);
-		}
-		use_up(k, (ItemPointer) DatumGetPointer(rows_datum(rows, i, 0)));
-	}
+	return (p->place == P_QUEUED || p->place == P_UP_FOR_RETRY) &&
+		p->job == e->job && p->prio == prio && p->ticket <= e->seq;
 }
 
 /*
- * Take from the queues [from, to), which have one priority.  If the entries
- * shown are held by others, a wide window is tried once.
+ * The partitions of the entries that look as if they could be claimed; the
+ * entries of the others are used up.  Nothing is locked: what requeues a
+ * partition gives it a new ticket and a new entry.
+ */
+static Ids
+sift_unlocked(Claim *k, const Entry *entries, int n)
+{
+	Ids			parts = {0};
+	Marking		there = {0};
+	Ids			good = {0};
+	Datum		args[1];
+	Rows		rows;
+
+	for (int i = 0; i < n; i++)
+		ids_add(&parts, entries[i].part);
+	args[0] = ids_datum(&parts);
+	rows = store_rows(Q_READY_LOOK, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+	{
+		Partition  *p = marking_add(&there, PARTITION, rows_int64(&rows, i, 0));
+
+		p->place = (PartitionPlace) net_place_by_letter(PARTITION, rows_char(&rows, i, 1));
+		p->ticket = rows_int64(&rows, i, 2);
+	}
+	rows_free(&rows);
+	for (int i = 0; i < n; i++)
+	{
+		const Partition *p = marking_token(&there, PARTITION, entries[i].part);
+
+		if ((p->place == P_QUEUED || p->place == P_UP_FOR_RETRY) && p->ticket <= entries[i].seq)
+			ids_add(&good, p->id);
+		else
+			use_up(k, &entries[i].row);
+	}
+	return good;
+}
+
+/* What of the entries can be claimed now, found under the locks. */
+static void
+sift(Claim *k, const Entry *entries, int n, int32 prio)
+{
+	Ids			good = sift_unlocked(k, entries, n);
+	Ids			locked = load_partitions(k->c, &good, LOCK_SKIP);
+	Marking		got = {0};
+
+	load_needs(k->c, &locked);
+	call_now(k->c);
+	for (int i = 0; i < locked.n; i++)
+		marking_add(&got, PARTITION, locked.at[i]);
+	for (int i = 0; i < n; i++)
+	{
+		const Partition *p;
+
+		if (marking_token(&got, PARTITION, entries[i].part) == NULL)
+			continue;			/* used up, or somebody else is at it: the entry stays */
+		p = marking_token(&k->c->m, PARTITION, entries[i].part);
+		if (entry_counts(p, &entries[i], prio) && p->place == P_UP_FOR_RETRY && p->retry_at > k->c->now)
+			continue;			/* the clock went back: the entry stays */
+		if (p->needs.n > 0 && k->sent_back)
+			continue;			/* the next claim sends it back */
+		if (entry_counts(p, &entries[i], prio) && marking_token(&k->taken, PARTITION, p->id) == NULL)
+		{
+			marking_add(&k->taken, PARTITION, p->id);
+			ids_add(p->needs.n > 0 ? &k->lacking : &k->parts, p->id);
+		}
+		use_up(k, &entries[i].row);
+	}
+}
+
+static Entry *
+copy_entries(Rows *rows)
+{
+	Entry	   *entries = palloc(sizeof(Entry) * (rows->n + 1));
+
+	for (int i = 0; i < rows->n; i++)
+		entries[i] = (Entry)
+	{
+		*(ItemPointer) DatumGetPointer(rows_datum(rows, i, 0)), rows_int64(rows, i, 1),
+			rows_int64(rows, i, 2), rows_int32(rows, i, 3)
+	};
+	rows_free(rows);
+	return entries;
+}
+
+/*
+ * Take from the queues [from, to), which have one priority.  A window that
+ * others hold is passed over, and the next one is wider.
  */
 static void
 take_priority(Claim *k, int from, int to)
@@ -170,18 +256,17 @@ take_priority(Claim *k, int from, int to)
 		int64		need = k->wanted - k->parts.n;
 		Rows		rows = take_entries(k, from, to, floor, window, need);
 		int			n = rows.n;
+		Entry	   *entries = copy_entries(&rows);
 
 		CHECK_FOR_INTERRUPTS();
 		if (n > 0)
-		{
-			sift(k, &rows, k->queues[from].prio);
-			floor = rows_int64(&rows, n - 1, 1);
-		}
-		rows_free(&rows);
-		if (n < need && window >= WINDOW_WIDE)
+			sift(k, entries, n, k->queues[from].prio);
+		if (n >= need)
+			floor = entries[n - 1].seq;
+		else if (!next_window(k, from, to, &floor, window))
 			break;
-		if (n < need)
-			window = need + WINDOW_WIDE;
+		else
+			window = WINDOW_WIDE;
 	}
 }
 
@@ -221,7 +306,7 @@ advance_queues(const Claim *k)
 	if (last - tried < MARK_STEP)
 		return;
 	tried = last;
-	horizon = gate_horizon();
+	horizon = gate_horizon(true);
 	for (int i = 0; i < k->nqueues; i++)
 	{
 		const Queue *q = &k->queues[i];
@@ -319,6 +404,15 @@ claim(Call *c, Datum worker, Datum labels, bool all, int max_runs, int64 lease, 
 
 	load_queues(&k, labels, all);
 	take_entries_by_priority(&k);
+	if (k.lacking.n > 0)
+	{
+		/* what these lack may be the work to hand out */
+		decide_sent_back(&c->m, &k.lacking, &c->events);
+		call_apply(c);
+		k.sent_back = true;
+		load_queues(&k, labels, all);
+		take_entries_by_priority(&k);
+	}
 	for (int i = 0; i < k.parts.n; i++)
 		ids_add(&run_ids, gate_next());
 	if (run_ids.n > 0)
@@ -370,7 +464,7 @@ arg_claim(FunctionCallInfo fcinfo, int n)
 		a.jobs = PG_GETARG_DATUM(n + 1);
 	}
 	a.max_runs = DatumGetInt32(arg_needed(fcinfo, n + 2, "max_runs"));
-	a.lease = PG_ARGISNULL(n + 3) ? 0 : arg_interval(fcinfo, n + 3, "lease");
+	a.lease = PG_ARGISNULL(n + 3) ? 0 : arg_lease(fcinfo, n + 3);
 	if (a.max_runs < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -413,7 +507,7 @@ databuild_finish_and_claim(PG_FUNCTION_ARGS)
 	Asked		a;
 	Call	   *c;
 
-	arg_ids(fcinfo, 0, "run_ids", &ids);
+	arg_ids(fcinfo, 0, "run_ids", true, &ids);
 	a = arg_claim(fcinfo, 1);
 	InitMaterializedSRF(fcinfo, 0);
 	c = call_begin();
@@ -436,16 +530,24 @@ extend_leases(Call *c, const Ids *ids, int64 lease)
 	Ids			running = {0};
 	Ids			times = {0};
 	Ids			leases = {0};
+	Ids			sooner = {0};	/* those that a timer would find too late */
+	Ids			sooner_at = {0};
 
 	for (int i = 0; i < ids->n; i++)
 	{
 		Run		   *r = marking_token(&c->m, RUN, ids->at[i]);
+		TimestampTz before = r->lease_at;
 
 		if (r->place != R_RUNNING)
 			continue;
 		if (lease > 0)
 			r->lease = lease;
 		r->lease_at = c->now + r->lease;
+		if (r->lease_at < before)
+		{
+			ids_add(&sooner, r->id);
+			ids_add(&sooner_at, r->lease_at);
+		}
 		ids_add(&running, r->id);
 		ids_add(&times, r->lease_at);
 		ids_add(&leases, r->lease);
@@ -455,6 +557,7 @@ extend_leases(Call *c, const Ids *ids, int64 lease)
 		Datum		args[] = {ids_datum(&running), times_datum(times.at, times.n), ids_datum(&leases)};
 
 		store_do(Q_RUNS_LEASE, args, NULL);
+		timer_add('L', &sooner_at, &sooner);
 	}
 }
 
@@ -464,11 +567,11 @@ Datum
 databuild_heartbeat(PG_FUNCTION_ARGS)
 {
 	Ids			ids = {0};
-	int64		lease = PG_ARGISNULL(1) ? 0 : arg_interval(fcinfo, 1, "lease");
+	int64		lease = PG_ARGISNULL(1) ? 0 : arg_lease(fcinfo, 1);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Call	   *c;
 
-	arg_ids(fcinfo, 0, "run_ids", &ids);
+	arg_ids(fcinfo, 0, "run_ids", false, &ids);
 	InitMaterializedSRF(fcinfo, 0);
 	c = call_begin();
 	(void) load_named_runs(c, &ids);

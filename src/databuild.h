@@ -38,13 +38,14 @@ extern TimestampTz clock_now(void);
 extern Datum arg_needed(FunctionCallInfo fcinfo, int n, const char *name);
 
 /* text[] of refs: one dimension, no NULL, valid refs; sorted, each once. */
-extern Datum *arg_refs(FunctionCallInfo fcinfo, int n, const char *name, bool may_be_empty, int *count);
+extern Datum *arg_refs(FunctionCallInfo fcinfo, int n, const char *name, int *count);
 
-/* bigint[] of run ids, sorted, each once; empty is fine. */
-extern void arg_ids(FunctionCallInfo fcinfo, int n, const char *name, Ids *ids);
+/* bigint[] of run ids, sorted, each once. */
+extern void arg_ids(FunctionCallInfo fcinfo, int n, const char *name, bool may_be_empty, Ids *ids);
 
-/* An interval in microseconds, not negative. */
+/* An interval in microseconds, not negative; a lease is longer than nothing. */
 extern int64 arg_interval(FunctionCallInfo fcinfo, int n, const char *name);
+extern int64 arg_lease(FunctionCallInfo fcinfo, int n);
 
 /* An array of texts, no NULLs inside, not empty. */
 extern int32 arg_priority(FunctionCallInfo fcinfo, int n);
@@ -53,6 +54,9 @@ extern Datum *arg_texts(FunctionCallInfo fcinfo, int n, const char *name, int *c
 /* Refs as outputs of a run that the call holds; naming another is an error. */
 struct Call;
 extern Ids	arg_outputs(struct Call *c, FunctionCallInfo fcinfo, int n, const char *name, const Run *r);
+
+/* In the order of their bytes. */
+extern void sort_refs(Datum *refs, int n);
 
 extern Datum refs_datum(const Datum *refs, int n);
 
@@ -71,8 +75,11 @@ extern int64 gate_next_of(const char *sequence);
 /* The newest number drawn. */
 extern int64 gate_last(void);
 
-/* All numbers up to here are drawn by transactions that have ended. */
-extern int64 gate_horizon(void);
+/* Before it draws numbers for entries of queues. */
+extern void gate_enter_queue(void);
+
+/* All numbers (of queue entries, or of events) up to here are drawn by transactions that have ended. */
+extern int64 gate_horizon(bool queues);
 
 /* ---- route.c ---- */
 
@@ -86,6 +93,15 @@ extern int32 route_ref(const char *ref, int len);
 
 /* The jobs, for decide. */
 extern const Job *route_jobs(int *n);
+
+/* Whether any job declares inputs. */
+extern bool route_any_inputs(void);
+
+/* The inputs that the ref's job declares for it, as its templates say. */
+extern char **route_inputs(const char *ref, int *n);
+
+/* Checks a template against the patterns that it is to be used with; ERROR 22023. */
+extern void route_check_template(const char *template, char **patterns, int npatterns);
 
 /* The label of a job, for messages. */
 extern const char *route_label(int32 job);
@@ -110,14 +126,22 @@ typedef struct Call
 	Ids			moved_wants;	/* whose priority changed */
 	Ids			moved_waiters;	/* waiting partitions whose priority changed */
 	Ids			uncovered;		/* partitions that lost a want */
+	Ids			covered;		/* that got one that does not name them */
+	Ids			began_to_wait;	/* must watch, and be no cycle */
+	Ids			may_circle;		/* to be searched for cycles */
+	Ids			circled_once;	/* likewise, for the second time */
 	int64		runs_lost;		/* for tick */
 	int64		wants_expired;
+	int64		cycles;
 	int			level;			/* of settings, to close */
 } Call;
 
 /* Open SPI, the gate and a marking; every writing entry point begins so. */
 extern Call *call_begin(void);
 extern Call *call_begin_alone(void);
+
+/* Read the jobs, again after a definition. */
+extern void call_jobs(Call *c);
 
 /* Read the clock: after the locks are held. */
 extern void call_now(Call *c);

@@ -44,6 +44,27 @@ arg_patterns(FunctionCallInfo fcinfo, int n)
 	return PG_GETARG_DATUM(n);
 }
 
+/* Templates, checked against all patterns; nulls[n] says whether there are any. */
+static Datum
+arg_templates(FunctionCallInfo fcinfo, int n, const char *name, int patterns_arg, char *null)
+{
+	int			count;
+	int			npatterns;
+	Datum	   *templates;
+	Datum	   *texts = arg_texts(fcinfo, patterns_arg, "patterns", &npatterns);
+	char	  **patterns = palloc(sizeof(char *) * npatterns);
+
+	*null = PG_ARGISNULL(n) ? 'n' : ' ';
+	if (PG_ARGISNULL(n))
+		return (Datum) 0;
+	for (int i = 0; i < npatterns; i++)
+		patterns[i] = TextDatumGetCString(texts[i]);
+	templates = arg_texts(fcinfo, n, name, &count);
+	for (int i = 0; i < count; i++)
+		route_check_template(TextDatumGetCString(templates[i]), patterns, npatterns);
+	return PG_GETARG_DATUM(n);
+}
+
 static Datum
 arg_at_least_one(FunctionCallInfo fcinfo, int n, const char *name)
 {
@@ -59,7 +80,7 @@ arg_at_least_one(FunctionCallInfo fcinfo, int n, const char *name)
 static const Job *
 job_of(Call *c, int32 id)
 {
-	c->m.jobs = route_jobs(&c->m.njobs);
+	call_jobs(c);
 	return marking_job(&c->m, id);
 }
 
@@ -90,9 +111,9 @@ rerouted_event(Call *c, int32 job)
 	}
 }
 
-/* Those of the rows that another job makes now. */
+/* Those of the rows that another job makes now, or the one that was defined. */
 static Ids
-changed_routes(const Rows *rows, Ids *routes)
+changed_routes(const Rows *rows, int32 defined, Ids *routes)
 {
 	Ids			changed = {0};
 
@@ -102,7 +123,7 @@ changed_routes(const Rows *rows, Ids *routes)
 		int32		job = route_ref(ref, strlen(ref));
 
 		CHECK_FOR_INTERRUPTS();
-		if (job != rows_int32(rows, i, 2))
+		if (job != rows_int32(rows, i, 2) || (job == defined && job != 0))
 		{
 			ids_add(&changed, rows_int64(rows, i, 0));
 			ids_add(routes, job);
@@ -112,9 +133,34 @@ changed_routes(const Rows *rows, Ids *routes)
 	return changed;
 }
 
-/* Route the known refs anew; a run that makes one keeps it. */
+/* The refs that change hands, or whose job is another now. */
 static void
-reroute(Call *c)
+reroute_batch(Call *c, const Ids *changed, const Ids *routes)
+{
+	Ids			moved = {0};
+
+	(void) load_partitions(c, changed, LOCK_WAIT);
+	name_inputs(c, changed);
+	call_now(c);
+	call_log(c);
+	for (int i = 0; i < changed->n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, changed->at[i]);
+
+		if (p->job != (int32) routes->at[i])
+			ids_add(&rerouted_event(c, (int32) routes->at[i])->parts, p->id);
+		ids_add(&moved, p->id);
+	}
+	declare_inputs(c, changed, true);
+	call_log(c);
+	call_apply(c);
+	look_again(c, &moved);
+	call_apply(c);
+}
+
+/* Route the known refs anew; defined is the job that was defined. */
+static void
+reroute(Call *c, int32 defined)
 {
 	int64		last = 0;
 	int			n;
@@ -124,29 +170,14 @@ reroute(Call *c)
 		Datum		args[] = {Int64GetDatum(last), Int32GetDatum(BATCH)};
 		Rows		rows = store_rows(Q_ROUTED, args, NULL);
 		Ids			routes = {0};
-		Ids			changed = changed_routes(&rows, &routes);
-		Ids			moved = {0};
+		Ids			changed = changed_routes(&rows, defined, &routes);
 
 		n = rows.n;
 		if (n > 0)
 			last = rows_int64(&rows, n - 1, 0);
 		rows_free(&rows);
-		if (changed.n == 0)
-			continue;
-		(void) load_partitions(c, &changed, LOCK_WAIT);
-		call_now(c);
-		for (int i = 0; i < changed.n; i++)
-		{
-			Partition  *p = marking_token(&c->m, PARTITION, changed.at[i]);
-
-			if (p->place == P_BUILDING)
-				continue;
-			ids_add(&rerouted_event(c, (int32) routes.at[i])->parts, p->id);
-			ids_add(&moved, p->id);
-		}
-		call_log(c);
-		look_again(c, &moved);
-		call_apply(c);
+		if (changed.n > 0)
+			reroute_batch(c, &changed, &routes);
 	} while (n == BATCH);
 }
 
@@ -160,30 +191,33 @@ refuse_kind(const char *label, bool is_source)
 			 errhint("Choose another label.")));
 }
 
-/* args from 1 on as JOB_UPDATE takes them: patterns, config, ... is_source. */
+/* args from 1 on as JOB_UPDATE takes them: patterns, inputs, ... is_source. */
 static void
-define(const char *label, Datum *args)
+define(const char *label, Datum *args, char inputs_null)
 {
 	Call	   *c = call_begin_alone();
-	bool		is_source = DatumGetBool(args[7]);
+	bool		is_source = DatumGetBool(args[8]);
 	int32		id = route_by_label(label);
+	char		nulls[11] = "          ";
 
 	if (id == 0)
 	{
-		Datum		insert[9];
+		Datum		insert[10];
 
 		id = (int32) gate_next_of("job_id_seq");
 		insert[0] = Int32GetDatum(id);
 		insert[1] = text_datum(label);
-		memcpy(&insert[2], &args[1], sizeof(Datum) * 7);
-		store_do(Q_JOB_INSERT, insert, NULL);
+		memcpy(&insert[2], &args[1], sizeof(Datum) * 8);
+		nulls[3] = inputs_null;
+		store_do(Q_JOB_INSERT, insert, nulls);
 	}
 	else
 	{
 		if (job_of(c, id)->is_source != is_source)
 			refuse_kind(label, !is_source);
 		args[0] = Int32GetDatum(id);
-		if (store_do(Q_JOB_UPDATE, args, NULL) == 0)
+		nulls[2] = inputs_null;
+		if (store_do(Q_JOB_UPDATE, args, nulls) == 0)
 		{
 			call_end(c);
 			return;
@@ -192,7 +226,7 @@ define(const char *label, Datum *args)
 	route_changed();
 	(void) job_of(c, id);
 	log_definition(c, EV_JOB_DEFINED, id);
-	reroute(c);
+	reroute(c, id);
 	call_apply(c);
 	call_end(c);
 }
@@ -203,21 +237,20 @@ Datum
 databuild_define_job(PG_FUNCTION_ARGS)
 {
 	char	   *label = arg_label(fcinfo, 0);
-	Datum		args[8] = {0};
+	Datum		args[9] = {0};
+	char		inputs_null;
 
 	args[1] = arg_patterns(fcinfo, 1);
-	args[2] = arg_needed(fcinfo, 2, "config");
-	args[3] = arg_at_least_one(fcinfo, 3, "max_attempts");
-	args[4] = arg_at_least_one(fcinfo, 4, "max_misses");
-	(void) arg_interval(fcinfo, 5, "backoff");
-	args[5] = PG_GETARG_DATUM(5);
-	if (arg_interval(fcinfo, 6, "lease") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"lease\" must be longer than nothing")));
+	args[2] = arg_templates(fcinfo, 2, "inputs", 1, &inputs_null);
+	args[3] = arg_needed(fcinfo, 3, "config");
+	args[4] = arg_at_least_one(fcinfo, 4, "max_attempts");
+	args[5] = arg_at_least_one(fcinfo, 5, "max_misses");
+	(void) arg_interval(fcinfo, 6, "backoff");
 	args[6] = PG_GETARG_DATUM(6);
-	args[7] = BoolGetDatum(false);
-	define(label, args);
+	(void) arg_lease(fcinfo, 7);
+	args[7] = PG_GETARG_DATUM(7);
+	args[8] = BoolGetDatum(false);
+	define(label, args, inputs_null);
 	PG_RETURN_VOID();
 }
 
@@ -227,16 +260,16 @@ Datum
 databuild_define_source(PG_FUNCTION_ARGS)
 {
 	char	   *label = arg_label(fcinfo, 0);
-	Datum		args[8] = {0};
+	Datum		args[9] = {0};
 
 	args[1] = arg_patterns(fcinfo, 1);
-	args[2] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
-	args[3] = Int32GetDatum(1);
+	args[3] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
 	args[4] = Int32GetDatum(1);
-	args[5] = DirectFunctionCall3(interval_in, CStringGetDatum("0"), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	args[6] = DirectFunctionCall3(interval_in, CStringGetDatum("5 min"), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	args[7] = BoolGetDatum(true);
-	define(label, args);
+	args[5] = Int32GetDatum(1);
+	args[6] = DirectFunctionCall3(interval_in, CStringGetDatum("0"), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	args[7] = DirectFunctionCall3(interval_in, CStringGetDatum("5 min"), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	args[8] = BoolGetDatum(true);
+	define(label, args, 'n');
 	PG_RETURN_VOID();
 }
 
@@ -274,8 +307,8 @@ databuild_drop_job(PG_FUNCTION_ARGS)
 	log_definition(c, EV_JOB_DROPPED, id);
 	store_do(Q_JOB_DELETE, args, NULL);
 	route_changed();
-	c->m.jobs = route_jobs(&c->m.njobs);
-	reroute(c);
+	call_jobs(c);
+	reroute(c, 0);
 	call_apply(c);
 	call_end(c);
 	PG_RETURN_VOID();

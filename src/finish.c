@@ -39,7 +39,7 @@ Ids
 arg_outputs(Call *c, FunctionCallInfo fcinfo, int n, const char *name, const Run *r)
 {
 	int			count;
-	Datum	   *refs = arg_refs(fcinfo, n, name, true, &count);
+	Datum	   *refs = arg_refs(fcinfo, n, name, &count);
 	Ids			ids = {0};
 
 	for (int i = 0; i < count; i++)
@@ -105,7 +105,7 @@ databuild_succeed_many(PG_FUNCTION_ARGS)
 	Ids			fresh;
 	Call	   *c;
 
-	arg_ids(fcinfo, 0, "run_ids", &ids);
+	arg_ids(fcinfo, 0, "run_ids", false, &ids);
 	c = call_begin();
 	fresh = reported(c, &ids, RS_SUCCEEDED);
 	if (fresh.n > 0)

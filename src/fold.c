@@ -153,12 +153,13 @@ static void
 put_want(ReturnSetInfo *result, const Want *w)
 {
 	Datum		values[COLUMNS] = {0};
-	bool		nulls[COLUMNS] = {0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 1, 1, 1, 1, 0};
+	bool		nulls[COLUMNS] = {0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0};
 
 	values[4] = Int32GetDatum(w->prio);
 	values[5] = Int64GetDatum(w->run);
 	values[7] = TimestampTzGetDatum(w->created);
 	values[8] = time_datum(&nulls[8], w->ended);
+	values[9] = Int32GetDatum(w->derivative);
 	values[14] = Int64GetDatum(w->total);
 	put(result, values, nulls, WANT, w->id, (int) w->place);
 }

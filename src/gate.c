@@ -29,8 +29,14 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
-/* The field that keeps our keys apart from pg_advisory_lock()'s 1 and 2. */
-#define KEY_CLASS	0xDB
+/*
+ * The fields that keep our keys apart from pg_advisory_lock()'s 1 and 2.  The
+ * numbers of queue entries have keys of their own, taken only by who makes
+ * such entries: a worker that keeps the transaction of its claim open does not
+ * hold up the marks of the queues.
+ */
+#define KEY_CLASS		0xDB
+#define QUEUE_KEY_CLASS	0xDC
 
 static Oid
 relation(const char *name)
@@ -42,24 +48,40 @@ relation(const char *name)
 	return oid;
 }
 
-static void
-key_tag(LOCKTAG *tag, int64 key)
+/* One key a transaction, unless a savepoint took it along when it was rolled back. */
+typedef struct Key
 {
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, KEY_CLASS);
+	LOCKTAG		tag;
+	LocalTransactionId holder;
+} Key;
+
+static void
+hold_key(Key *key, uint16 class)
+{
+	int64		last;
+
+	if (key->holder == MY_LXID && lock_held_by_me(&key->tag, ShareLock))
+		return;
+	last = gate_last();
+	SET_LOCKTAG_ADVISORY(key->tag, MyDatabaseId, (uint32) (last >> 32), (uint32) last, class);
+	(void) LockAcquire(&key->tag, ShareLock, false, false);
+	key->holder = MY_LXID;
 }
 
-/* One key a transaction, unless a savepoint took it along when it was rolled back. */
 static void
-hold_key(void)
+hold_event_key(void)
 {
-	static LOCKTAG held;
-	static LocalTransactionId holder = InvalidLocalTransactionId;
+	static Key	key;
 
-	if (holder == MY_LXID && lock_held_by_me(&held, ShareLock))
-		return;
-	key_tag(&held, gate_last());
-	(void) LockAcquire(&held, ShareLock, false, false);
-	holder = MY_LXID;
+	hold_key(&key, KEY_CLASS);
+}
+
+void
+gate_enter_queue(void)
+{
+	static Key	key;
+
+	hold_key(&key, QUEUE_KEY_CLASS);
 }
 
 void
@@ -67,7 +89,7 @@ gate_enter(void)
 {
 	LockRelationOid(relation("job"), RowShareLock);
 	LockRelationOid(relation("event"), RowExclusiveLock);
-	hold_key();
+	hold_event_key();
 }
 
 void
@@ -75,7 +97,7 @@ gate_enter_alone(void)
 {
 	LockRelationOid(relation("job"), ExclusiveLock);
 	LockRelationOid(relation("event"), RowExclusiveLock);
-	hold_key();
+	hold_event_key();
 }
 
 int64
@@ -105,16 +127,16 @@ gate_last(void)
 
 /* A key of another transaction, in this database. */
 static bool
-is_key(const LockInstanceData *lock)
+is_key(const LockInstanceData *lock, uint16 class)
 {
 	return lock->locktag.locktag_type == LOCKTAG_ADVISORY &&
 		lock->locktag.locktag_field1 == MyDatabaseId &&
-		lock->locktag.locktag_field4 == KEY_CLASS &&
+		lock->locktag.locktag_field4 == class &&
 		lock->holdMask != 0 && lock->pid != MyProcPid;
 }
 
 int64
-gate_horizon(void)
+gate_horizon(bool queues)
 {
 	int64		horizon = gate_last();
 	LockData   *locks = GetLockStatusData();
@@ -124,7 +146,7 @@ gate_horizon(void)
 		const LOCKTAG *tag = &locks->locks[i].locktag;
 		int64		key = (int64) (((uint64) tag->locktag_field2 << 32) | tag->locktag_field3);
 
-		if (is_key(&locks->locks[i]) && key < horizon)
+		if (is_key(&locks->locks[i], queues ? QUEUE_KEY_CLASS : KEY_CLASS) && key < horizon)
 			horizon = key;
 	}
 	return horizon;
@@ -136,5 +158,5 @@ Datum
 databuild_horizon(PG_FUNCTION_ARGS)
 {
 	(void) fcinfo;
-	PG_RETURN_INT64(gate_horizon());
+	PG_RETURN_INT64(gate_horizon(false));
 }

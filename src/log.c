@@ -34,8 +34,8 @@ names_of(Call *c, const Event *e)
 void
 log_append(Call *c, Event *e)
 {
-	char		nulls[16] = "               ";
-	Datum		args[15];
+	char		nulls[17] = "                ";
+	Datum		args[16];
 	bool		named = e->kind == EV_KNOWN;
 
 	if (e->at == 0)
@@ -61,6 +61,7 @@ log_append(Call *c, Event *e)
 	args[12] = or_null(&nulls[12], e->sizes.n > 0, ids_datum(&e->sizes));
 	args[13] = or_null(&nulls[13], named, named ? names_of(c, e) : 0);
 	args[14] = or_null(&nulls[14], e->body != NULL, PointerGetDatum(e->body));
+	args[15] = or_null(&nulls[15], e->kind == EV_DECLARED, ids_datum(&e->others));
 	store_do(Q_EVENT_APPEND, args, nulls);
 }
 
@@ -113,7 +114,7 @@ databuild_read_events(PG_FUNCTION_ARGS)
 				 errhint("Read events from the primary, or SELECT from databuild.events for what is visible here.")));
 	InitMaterializedSRF(fcinfo, 0);
 	level = store_open();
-	args[1] = Int64GetDatum(gate_horizon());
+	args[1] = Int64GetDatum(gate_horizon(false));
 	rows = store_rows(Q_EVENTS_SHOWN, args, NULL);
 	put_rows(&rows, (ReturnSetInfo *) fcinfo->resultinfo);
 	rows_free(&rows);

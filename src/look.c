@@ -34,29 +34,42 @@
 
 /* ---- leaving entries ---- */
 
+/*
+ * Entries for partitions or wants.  A second look is for a waiting partition
+ * of which all is known but whether its input is on the move; other entries
+ * are for what somebody else held.
+ */
 static void
-leave(const Ids *parts, const Ids *wants)
+leave_entries(const Ids *parts, const Ids *wants, bool second)
 {
 	Ids			seqs = {0};
 	Ids			p = {0};
 	Ids			w = {0};
-	Datum		args[3];
+	Datum		args[4];
 
+	if (parts->n + wants->n == 0)
+		return;
+	gate_enter_queue();
 	for (int i = 0; i < parts->n + wants->n; i++)
 	{
 		ids_add(&seqs, gate_next());
 		ids_add(&p, i < parts->n ? parts->at[i] : 0);
 		ids_add(&w, i < parts->n ? 0 : wants->at[i - parts->n]);
 	}
-	if (seqs.n == 0)
-		return;
 	args[0] = ids_datum(&seqs);
 	args[1] = ids_datum(&p);
 	args[2] = ids_datum(&w);
+	args[3] = BoolGetDatum(second);
 	store_do(Q_AGENDA_ADD, args, NULL);
 }
 
 static const Ids none = {0};
+
+static void
+leave(const Ids *parts, const Ids *wants)
+{
+	leave_entries(parts, wants, false);
+}
 
 /* ---- looking ---- */
 
@@ -168,13 +181,21 @@ look_watch(Call *c, const Ids *ids)
 		if (marking_token(&c->m, PARTITION, p->lacking) == NULL)
 			ids_add(&again, p->id);
 	}
-	leave(&again, &none);
+	leave_entries(&again, &none, true);
 }
 
 /* Events of kind blocked or waiting move a token that goes on to watch. */
 static void
 look(Call *c, const Ids *ids, const Ids *starts, bool full, bool cover)
 {
+	for (int i = 0; i < ids->n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, ids->at[i]);
+
+		p->cover = p->prio;
+		full = full || p->place == P_UPSTREAM_FAILED;
+	}
+	load_needs(c, ids);
 	load_inputs(c, ids, starts, full);
 	if (cover)
 		look_load_cover(c, ids);
@@ -389,7 +410,7 @@ end_wants(Call *c, bool from_agenda)
 	{
 		Want	   *w = marking_token(&c->m, WANT, ids.at[i]);
 
-		if (w != NULL && w->place == W_ACTIVE && w->run != 0 && !w->ending)
+		if (w != NULL && w->place == W_ACTIVE && w->derivative && !w->ending)
 			ids_add(&busy, w->id);
 	}
 	leave(&none, &busy);
@@ -416,6 +437,55 @@ tell_uncovered(Call *c)
 	leave(&busy, &none);
 }
 
+/* Partitions that got a derivative want, of which nobody has told them. */
+static void
+tell_covered(Call *c)
+{
+	Ids			covered = c->covered;
+	Ids			busy = {0};
+	Ids			not_live;
+	Ids			taken;
+	Datum		args[1];
+
+	memset(&c->covered, 0, sizeof(Ids));
+	ids_sort(&covered);
+	args[0] = ids_datum(&covered);
+	not_live = store_ids(Q_NOT_LIVE, args);
+	taken = look_take(c, &not_live, &busy);
+	look(c, &taken, &none, true, true);
+	leave(&busy, &none);
+}
+
+/* What began to wait looks at its inputs, watches one, and may close a circle. */
+static void
+tell_began(Call *c)
+{
+	Ids			began = c->began_to_wait;
+
+	memset(&c->began_to_wait, 0, sizeof(Ids));
+	for (int i = 0; i < began.n; i++)
+		ids_add(&c->may_circle, began.at[i]);
+	look(c, &began, &none, true, false);
+}
+
+static void
+search_circles(Call *c)
+{
+	Ids			first = c->may_circle;
+	Ids			second = c->circled_once;
+	Ids			again;
+
+	memset(&c->may_circle, 0, sizeof(Ids));
+	memset(&c->circled_once, 0, sizeof(Ids));
+	if (first.n > 0)
+	{
+		again = cycle_search(c, &first);
+		leave_entries(&again, &none, true);
+	}
+	if (second.n > 0)
+		(void) cycle_search(c, &second);
+}
+
 bool
 look_consequences(Call *c)
 {
@@ -434,6 +504,12 @@ look_consequences(Call *c)
 		recover(c);
 	else if (c->uncovered.n > 0)
 		tell_uncovered(c);
+	else if (c->covered.n > 0)
+		tell_covered(c);
+	else if (c->began_to_wait.n > 0)
+		tell_began(c);
+	else if (c->may_circle.n > 0 || c->circled_once.n > 0)
+		search_circles(c);
 	else
 		return false;
 	return true;
@@ -449,7 +525,8 @@ look_again(Call *c, const Ids *ids)
 
 typedef struct Entries
 {
-	Ids			parts;
+	Ids			parts;			/* to be looked at with their locks */
+	Ids			seconds;		/* for a second look */
 	Ids			wants;
 	ItemPointerData *rows;
 	int64	   *part_of;		/* which partition, or 0, of each row */
@@ -458,12 +535,11 @@ typedef struct Entries
 } Entries;
 
 static Entries
-take_entries(int limit)
+take_entries(int64 after, int limit)
 {
-	Datum		args[] = {Int64GetDatum(limit)};
+	Datum		args[] = {Int64GetDatum(after), Int64GetDatum(limit)};
 	Rows		rows = store_rows(Q_AGENDA_TAKE, args, NULL);
 	Entries		e = {.n = rows.n};
-	Marking		seen = {0};
 
 	e.rows = palloc(sizeof(ItemPointerData) * (rows.n + 1));
 	e.part_of = palloc(sizeof(int64) * (rows.n + 1));
@@ -476,20 +552,43 @@ take_entries(int limit)
 		e.part_of[i] = part;
 		if (part == 0)
 			ids_add(&e.wants, rows_int64(&rows, i, 3));
-		else if (marking_token(&seen, PARTITION, part) == NULL)
-		{
-			marking_add(&seen, PARTITION, part);
-			ids_add(&e.parts, part);
-		}
+		else
+			ids_add(DatumGetBool(rows_datum(&rows, i, 4)) ? &e.seconds : &e.parts, part);
 	}
 	rows_free(&rows);
+	ids_sort(&e.parts);
+	ids_sort(&e.seconds);
 	return e;
 }
 
 /*
- * The second look: of the partitions that go on waiting, the ones whose input
- * may be on the move.  Their entries stay.
+ * Second looks that are over without a lock: one snapshot shows the watch in
+ * place and the input neither live nor held by anybody.  Whoever finishes the
+ * input from then on sees the watch.  The others are looked at like all.
  */
+static void
+second_looks(Call *c, Entries *e)
+{
+	Datum		args[1];
+	Ids			settled;
+	Marking		over = {0};
+
+	if (e->seconds.n == 0)
+		return;
+	args[0] = ids_datum(&e->seconds);
+	settled = store_ids(Q_SETTLED, args);
+	for (int i = 0; i < settled.n; i++)
+	{
+		marking_add(&over, PARTITION, settled.at[i]);
+		ids_add(&c->circled_once, settled.at[i]);
+	}
+	for (int i = 0; i < e->seconds.n; i++)
+		if (marking_token(&over, PARTITION, e->seconds.at[i]) == NULL)
+			ids_add(&e->parts, e->seconds.at[i]);
+	ids_sort(&e->parts);
+}
+
+/* Of the partitions that go on waiting, those whose input may be on the move. */
 static Ids
 unsettled(Call *c, const Ids *ids)
 {
@@ -560,7 +659,7 @@ advance_agenda(void)
 		return;
 	tried = gate_last();
 	low = mark_of('a');
-	settled = gate_horizon();
+	settled = gate_horizon(true);
 	args[0] = Int64GetDatum(low);
 	first = store_ids(Q_AGENDA_FIRST, args);
 	if (first.n > 0 && first.at[0] - 1 < settled)
@@ -587,18 +686,26 @@ look_at_wants(Call *c, const Ids *wants)
 		ids_add(&c->moved_waiters, waiters.at[i]);
 }
 
+/*
+ * Work off a share.  Entries that must stay do not keep those behind them
+ * from their turn: the next share of this backend begins behind them.
+ */
 int64
 look_agenda(Call *c, int limit)
 {
-	Entries		e = take_entries(limit);
+	static int64 cursor = 0;
+	Entries		e = take_entries(cursor, limit);
 	Ids			keep = {0};
 	Ids			taken;
 	Ids			moving;
 
+	cursor = e.n < limit ? 0 : e.last;
 	advance_agenda();
 	if (e.n == 0)
 		return 0;
+	second_looks(c, &e);
 	taken = look_take(c, &e.parts, &keep);
+	load_needs(c, &taken);
 	load_inputs(c, &taken, &none, true);
 	look_load_cover(c, &taken);
 	moving = unsettled(c, &taken);
@@ -607,6 +714,9 @@ look_agenda(Call *c, int limit)
 	decide_look(&c->m, &taken, &c->events);
 	look_watch(c, &taken);
 	drop_entries(&e, &keep);
+	for (int i = 0; i < taken.n; i++)
+		if (((Partition *) marking_token(&c->m, PARTITION, taken.at[i]))->place == P_UPSTREAM_BUILDING)
+			ids_add(&c->circled_once, taken.at[i]);
 	look_at_wants(c, &e.wants);
 	call_apply(c);
 	return e.n;
@@ -714,7 +824,7 @@ advance_timers(void)
 		return;
 	tried = gate_last();
 	low = mark_of('t');
-	args[0] = Int64GetDatum(gate_horizon());
+	args[0] = Int64GetDatum(gate_horizon(false));
 	first = store_ids(Q_SETTLED_TIME, args);
 	if (first.n == 0)
 		return;

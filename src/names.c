@@ -4,7 +4,8 @@
  *	  tables, and all are locked, without two callers waiting for each other in
  *	  a circle.
  *
- * New refs are inserted first, in the order of their bytes; an insert waits
+ * New refs are inserted first, with everything new that they are declared to
+ * need, in the order of their bytes; an insert waits
  * for another session that is inserting the same ref, and both go in the same
  * order.  Only then are the ones that existed locked, in the order of their
  * ids.
@@ -62,6 +63,19 @@ unknown_refs(const Datum *refs, int n, Known *known, int nknown, int *nunknown)
 	return unknown;
 }
 
+Datum *
+filter_unknown(const Datum *refs, int n, int *nunknown)
+{
+	int			nknown;
+	Known	   *known;
+
+	*nunknown = 0;
+	if (n == 0)
+		return NULL;
+	known = known_refs(refs, n, &nknown);
+	return unknown_refs(refs, n, known, nknown, nunknown);
+}
+
 Ids
 find_refs(const Datum *refs, int n)
 {
@@ -112,14 +126,15 @@ known_event(Call *c, int32 job)
 }
 
 static void
-insert_refs(Call *c, const Datum *refs, int n, bool needed)
+insert_refs(Call *c, const Datum *refs, int n)
 {
+	Ids			fresh = {0};
 	int32	   *jobs = palloc(sizeof(int32) * (n + 1));
 	Datum		args[3];
 	Rows		rows;
 
 	for (int i = 0; i < n; i++)
-		jobs[i] = route(refs[i], needed);
+		jobs[i] = route(refs[i], false);
 	args[0] = refs_datum(refs, n);
 	args[1] = int32s_datum(jobs, n);
 	args[2] = TimestampTzGetDatum(c->now);
@@ -131,8 +146,10 @@ insert_refs(Call *c, const Datum *refs, int n, bool needed)
 		p->ref = rows_text(&rows, i, 1);
 		p->was = P_MISSING;
 		ids_add(&known_event(c, rows_int32(&rows, i, 2))->parts, p->id);
+		ids_add(&fresh, p->id);
 	}
 	rows_free(&rows);
+	declare_inputs(c, &fresh, false);
 }
 
 Ids
@@ -150,7 +167,10 @@ name_refs(Call *c, const Datum *refs, int n, bool needed)
 	if (nknown < n)
 	{
 		unknown = unknown_refs(refs, n, known, nknown, &nunknown);
-		insert_refs(c, unknown, nunknown, needed);
+		for (int i = 0; needed && i < nunknown; i++)
+			(void) route(unknown[i], true);
+		unknown = unknown_closure(unknown, nunknown, &nunknown);
+		insert_refs(c, unknown, nunknown);
 		known = known_refs(refs, n, &nknown);
 	}
 	for (int i = 0; i < nknown; i++)
@@ -172,4 +192,7 @@ lock_named(Call *c, const Ids *named, const Ids *more)
 	(void) load_partitions(c, &others, LOCK_WAIT);
 	call_now(c);
 	call_log(c);
+	load_needs(c, named);
+	if (more != NULL)
+		load_needs(c, more);
 }

@@ -10,7 +10,7 @@ Datum
 databuild_publish(PG_FUNCTION_ARGS)
 {
 	int			n;
-	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", false, &n);
+	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", &n);
 	Call	   *c = call_begin();
 	Ids			parts = name_refs(c, refs, n, false);
 	Refusal		refusal;

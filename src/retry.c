@@ -11,6 +11,7 @@ known_partitions(Call *c, const Datum *refs, int n)
 	Ids			ids = find_refs(refs, n);
 
 	(void) load_partitions(c, &ids, LOCK_WAIT);
+	load_needs(c, &ids);
 	call_now(c);
 	return ids;
 }
@@ -33,7 +34,7 @@ Datum
 databuild_retry(PG_FUNCTION_ARGS)
 {
 	int			n;
-	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", false, &n);
+	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", &n);
 	Call	   *c = call_begin();
 	Ids			parts = known_partitions(c, refs, n);
 
@@ -52,6 +53,7 @@ databuild_retry_want(PG_FUNCTION_ARGS)
 	(void) load_named_want(c, DatumGetInt64(want), LOCK_NONE);
 	failed = store_ids(Q_FAILED_BELOW, &want);
 	(void) load_partitions(c, &failed, LOCK_WAIT);
+	load_needs(c, &failed);
 	call_now(c);
 	PG_RETURN_INT64(retry(c, &failed));
 }

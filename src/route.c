@@ -15,6 +15,7 @@
 #include "databuild.h"
 
 #include "access/genam.h"
+#include "lib/stringinfo.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "mb/pg_wchar.h"
@@ -40,6 +41,11 @@ static Oid	routes_relid = InvalidOid;
 static Job *jobs;
 static char **labels;
 static int	njobs;
+/* Of each job, its templates of inputs. */
+static char ***inputs;
+static int *ninputs;
+static bool any_inputs;
+
 static Pattern *patterns;
 static int	npatterns;
 
@@ -129,6 +135,12 @@ route_check_pattern(const char *pattern)
 				(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
 				 errmsg("invalid pattern \"%s\": directors are not allowed", pattern),
 				 errhint("Write the pattern as an advanced regular expression without \"***\".")));
+	if (strncmp(pattern, "(?", 2) == 0 && strspn(pattern + 2, "abcdefghijklmnopqrstuvwxyz") > 0 &&
+		strcspn(pattern + 2, "beq") < strspn(pattern + 2, "abcdefghijklmnopqrstuvwxyz"))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
+				 errmsg("invalid pattern \"%s\": options b, e and q are not allowed", pattern),
+				 errhint("Write the pattern as an advanced regular expression.")));
 	compile(&re, pattern, pattern);
 	pg_regfree(&re);
 	compile(&re, whole(pattern), pattern);
@@ -142,6 +154,7 @@ forget_routes(void)
 		pg_regfree(&patterns[i].re);
 	npatterns = 0;
 	njobs = 0;
+	any_inputs = false;
 	if (routes != NULL)
 		MemoryContextReset(routes);
 	else
@@ -157,6 +170,22 @@ count_patterns(const Rows *rows)
 	for (int i = 0; i < rows->n; i++)
 		n += ArrayGetNItems(1, ARR_DIMS(DatumGetArrayTypeP(rows_datum(rows, i, 2))));
 	return n;
+}
+
+static void
+add_templates(const Rows *rows, int i)
+{
+	Datum	   *texts;
+
+	ninputs[i] = 0;
+	if (rows_null(rows, i, 9))
+		return;
+	deconstruct_array(DatumGetArrayTypeP(rows_datum(rows, i, 9)), TEXTOID, -1, false,
+					  TYPALIGN_INT, &texts, NULL, &ninputs[i]);
+	inputs[i] = palloc(sizeof(char *) * (ninputs[i] + 1));
+	for (int k = 0; k < ninputs[i]; k++)
+		inputs[i][k] = TextDatumGetCString(texts[k]);
+	any_inputs = any_inputs || ninputs[i] > 0;
 }
 
 static void
@@ -177,6 +206,7 @@ add_job(const Rows *rows, int i)
 	};
 	labels[i] = TextDatumGetCString(rows_datum(rows, i, 1));
 	njobs = i + 1;
+	add_templates(rows, i);
 	deconstruct_array(DatumGetArrayTypeP(rows_datum(rows, i, 2)), TEXTOID, -1, false,
 					  TYPALIGN_INT, &texts, NULL, &n);
 	for (int k = 0; k < n; k++)
@@ -203,6 +233,8 @@ load_routes(void)
 	old = MemoryContextSwitchTo(routes);
 	jobs = palloc0(sizeof(Job) * Max(rows.n, 1));
 	labels = palloc0(sizeof(char *) * Max(rows.n, 1));
+	inputs = palloc0(sizeof(char **) * Max(rows.n, 1));
+	ninputs = palloc0(sizeof(int) * Max(rows.n, 1));
 	patterns = palloc0(sizeof(Pattern) * Max(count_patterns(&rows), 1));
 	for (int i = 0; i < rows.n; i++)
 		add_job(&rows, i);
@@ -271,4 +303,144 @@ route_ref(const char *ref, int len)
 	}
 	pfree(w);
 	return job;
+}
+
+/* ---- templates: \1 to \9 and \& as in regexp_replace, \\ is a backslash ---- */
+
+static void
+bad_template(const char *template, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid template \"%s\": %s", template, what),
+			 errhint("\\1 to \\9 are the pattern's groups, \\& is the whole ref, \\\\ is a backslash.")));
+}
+
+void
+route_check_template(const char *template, char **texts, int ntexts)
+{
+	if (template[0] == '\0')
+		bad_template(template, "it is empty");
+	for (const char *t = template; *t != '\0'; t++)
+	{
+		if (*t != '\\')
+			continue;
+		t++;
+		if (*t == '\0')
+			bad_template(template, "a backslash stands at the end");
+		if (*t == '&' || *t == '\\')
+			continue;
+		if (*t < '1' || *t > '9')
+			bad_template(template, "a backslash stands before something else");
+		for (int i = 0; i < ntexts; i++)
+		{
+			regex_t		re;
+			size_t		groups;
+
+			compile(&re, whole(texts[i]), texts[i]);
+			groups = re.re_nsub;
+			pg_regfree(&re);
+			if ((size_t) (*t - '0') > groups)
+				bad_template(template, psprintf("pattern \"%s\" has no group %c", texts[i], *t));
+		}
+	}
+}
+
+bool
+route_any_inputs(void)
+{
+	load_routes();
+	return any_inputs;
+}
+
+/* Part of the ref, from character from to character to. */
+static void
+append_group(StringInfo out, const pg_wchar *ref, regmatch_t group)
+{
+	char	   *bytes;
+
+	if (group.rm_so < 0)
+		return;					/* the group took no part in the match */
+	bytes = palloc((group.rm_eo - group.rm_so) * MAX_MULTIBYTE_CHAR_LEN + 1);
+	bytes[pg_wchar2mb_with_len(ref + group.rm_so, bytes, group.rm_eo - group.rm_so)] = '\0';
+	appendStringInfoString(out, bytes);
+	pfree(bytes);
+}
+
+static char *
+expand(const char *template, const pg_wchar *ref, const regmatch_t *groups, const char *label)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (const char *t = template; *t != '\0'; t++)
+	{
+		if (*t != '\\')
+			appendStringInfoChar(&out, *t);
+		else if (*++t == '&')
+			append_group(&out, ref, groups[0]);
+		else if (*t == '\\')
+			appendStringInfoChar(&out, '\\');
+		else
+			append_group(&out, ref, groups[*t - '0']);
+	}
+	if (out.len == 0 || out.len > MAX_REF_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("template \"%s\" of job \"%s\" makes a ref of %d bytes", template, label, out.len),
+				 errdetail("Refs have 1 to %d bytes.", MAX_REF_BYTES)));
+	return out.data;
+}
+
+char **
+route_inputs(const char *ref, int *n)
+{
+	int			nwide;
+	pg_wchar   *w = wide(ref, strlen(ref), &nwide);
+	regmatch_t	groups[10];
+	char	  **refs = NULL;
+
+	load_routes();
+	*n = 0;
+	for (int i = 0; i < npatterns && refs == NULL; i++)
+	{
+		int			job = -1;
+
+		for (int k = 0; k < njobs; k++)
+			if (jobs[k].id == patterns[i].job)
+				job = k;
+		if (ninputs[job] == 0 ||
+			pg_regexec(&patterns[i].re, w, nwide, 0, NULL, 10, groups, 0) != REG_OKAY)
+			continue;
+		refs = palloc(sizeof(char *) * ninputs[job]);
+		for (int k = 0; k < ninputs[job]; k++)
+			refs[(*n)++] = expand(inputs[job][k], w, groups, labels[job]);
+	}
+	pfree(w);
+	return refs;
+}
+
+PG_FUNCTION_INFO_V1(databuild_makers);
+
+/* The labels of all jobs and sources whose patterns match the ref. */
+Datum
+databuild_makers(PG_FUNCTION_ARGS)
+{
+	text	   *ref = PG_GETARG_TEXT_PP(0);
+	int			level = store_open();
+	const char **found;
+	int			n = 0;
+	int			nwide;
+	pg_wchar   *w = wide(VARDATA_ANY(ref), VARSIZE_ANY_EXHDR(ref), &nwide);
+	Datum		result;
+
+	load_routes();
+	found = palloc(sizeof(char *) * (npatterns + 1));
+	for (int i = 0; i < npatterns; i++)
+		if (matches(&patterns[i].re, w, nwide) &&
+			(n == 0 || found[n - 1] != route_label(patterns[i].job)))
+			found[n++] = route_label(patterns[i].job);
+	result = SPI_datumTransfer(texts_datum(found, n), false, -1);
+	store_close(level);
+	PG_RETURN_DATUM(result);
 }

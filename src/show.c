@@ -6,6 +6,7 @@
 
 #include "funcapi.h"
 #include "lib/stringinfo.h"
+#include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 
 /* Signals of other machines that come in the same event. */
@@ -78,6 +79,57 @@ databuild_net(PG_FUNCTION_ARGS)
 			for (int s = 0; s < net_signals((Machine) m); s++)
 				put_cell((ReturnSetInfo *) fcinfo->resultinfo, (Machine) m, p, s);
 	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(databuild_nth);
+
+/* The place (from 1) of an id in an ascending array; NULL if it is not there. */
+Datum
+databuild_nth(PG_FUNCTION_ARGS)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	const int64 *ids = (const int64 *) ARR_DATA_PTR(array);
+	int64		id = PG_GETARG_INT64(1);
+	int			low = 0;
+	int			high = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (ids[middle] < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) || ids[low] != id)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(low + 1);
+}
+
+PG_FUNCTION_INFO_V1(databuild_bits);
+
+/* The ids of a bitmap, one a call; the rest of the mask is the state. */
+Datum
+databuild_bits(PG_FUNCTION_ARGS)
+{
+	FuncCallContext *context;
+	uint64		left;
+	int			bit;
+
+	if (SRF_IS_FIRSTCALL())
+	{
+		context = SRF_FIRSTCALL_INIT();
+		context->user_fctx = MemoryContextAlloc(context->multi_call_memory_ctx, sizeof(uint64));
+		*(uint64 *) context->user_fctx = (uint64) PG_GETARG_INT64(1);
+	}
+	context = SRF_PERCALL_SETUP();
+	left = *(uint64 *) context->user_fctx;
+	if (left == 0)
+		SRF_RETURN_DONE(context);
+	bit = pg_rightmost_one_pos64(left);
+	*(uint64 *) context->user_fctx = left & (left - 1);
+	SRF_RETURN_NEXT(context, Int64GetDatum((PG_GETARG_INT64(0) << 6) + bit));
 }
 
 /* One arrow for each target of a place, with the signals that lead there. */

@@ -55,6 +55,13 @@ static const StatementRow queries[] = {
 static SPIPlanPtr plans[N_QUERIES];
 
 static const char *const settings[][2] = {
+	{"enable_indexscan", "on"},
+	{"enable_indexonlyscan", "on"},
+	{"enable_tidscan", "on"},
+	{"enable_nestloop", "on"},
+	{"enable_sort", "on"},
+	{"join_collapse_limit", "1"},	/* joins as they are written */
+	{"from_collapse_limit", "1"},
 	{"enable_seqscan", "off"},
 	{"enable_hashjoin", "off"},
 	{"enable_mergejoin", "off"},

@@ -81,6 +81,9 @@ extern Ids	load_runs(Call *c, const Ids *ids, Lock lock);
 /* Of the newest live instances of partitions, those without an active taint but one. */
 extern Ids	sound_instances(Call *c, const Ids *parts, int64 but);
 
+/* Load which declared inputs of the partitions are not live. */
+extern void load_needs(Call *c, const Ids *ids);
+
 /* Entries of the ready set for claimable partitions of the marking. */
 extern void ready_add(Call *c, const Ids *parts);
 
@@ -107,8 +110,27 @@ extern Ids	name_refs(Call *c, const Datum *refs, int n, bool needed);
 /* The ids of refs that must be known; 42704 for one that is not. */
 extern Ids	find_refs(const Datum *refs, int n);
 
+/* Those of sorted refs that are not known. */
+extern Datum *filter_unknown(const Datum *refs, int n, int *nunknown);
+
 /* Lock them (and more, if given) in order, log those that are new. */
 extern void lock_named(Call *c, const Ids *named, const Ids *more);
+
+/* ---- declare.c ---- */
+
+/* Unknown refs and all that they need and is unknown, sorted. */
+extern Datum *unknown_closure(const Datum *refs, int n, int *nall);
+
+/* Write and log the declared inputs of partitions; with anew, instead of old ones. */
+extern void declare_inputs(Call *c, const Ids *parts, bool anew);
+
+/* Name what the partitions need. */
+extern void name_inputs(Call *c, const Ids *parts);
+
+/* ---- cycle.c ---- */
+
+/* What waits in a circle through one of these fails; those that wait for a waiting one. */
+extern Ids	cycle_search(Call *c, const Ids *began);
 
 /* ---- retry.c, want.c, finish.c: shared by entry points ---- */
 

@@ -46,7 +46,7 @@ Datum
 databuild_taint(PG_FUNCTION_ARGS)
 {
 	int			n;
-	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", false, &n);
+	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", &n);
 	char	   *reason = TextDatumGetCString(arg_needed(fcinfo, 1, "reason"));
 	Call	   *c = call_begin();
 	Ids			parts = known_partitions(c, refs, n);
@@ -122,7 +122,7 @@ Datum
 databuild_remake(PG_FUNCTION_ARGS)
 {
 	int			n;
-	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", false, &n);
+	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", &n);
 	char	   *reason = text_or_null(fcinfo, 1);
 	int32		priority = arg_priority(fcinfo, 2);
 	Call	   *c = call_begin();
@@ -163,7 +163,7 @@ Datum
 databuild_forget(PG_FUNCTION_ARGS)
 {
 	int			n;
-	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", false, &n);
+	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", &n);
 	char	   *reason = TextDatumGetCString(arg_needed(fcinfo, 1, "reason"));
 	Call	   *c = call_begin();
 	Ids			parts = known_partitions(c, refs, n);

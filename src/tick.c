@@ -32,7 +32,7 @@ databuild_tick(PG_FUNCTION_ARGS)
 	store_do(Q_MARKS_TIDY, share, NULL);
 	values[0] = Int64GetDatum(c->runs_lost);
 	values[1] = Int64GetDatum(c->wants_expired);
-	values[3] = Int64GetDatum(0);
+	values[3] = Int64GetDatum(c->cycles);
 	store_close(c->level);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
 }

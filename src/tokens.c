@@ -114,6 +114,28 @@ load_partitions(Call *c, const Ids *ids, Lock lock)
 	return locked;
 }
 
+void
+load_needs(Call *c, const Ids *ids)
+{
+	Datum		args[1];
+	Rows		rows;
+
+	for (int i = 0; i < ids->n; i++)
+		((Partition *) marking_token(&c->m, PARTITION, ids->at[i]))->needs.n = 0;
+	if (!route_any_inputs() || ids->n == 0)
+		return;
+	args[0] = ids_datum(ids);
+	rows = store_rows(Q_NEEDS, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, rows_int64(&rows, i, 0));
+
+		p->lacking = rows_int64(&rows, i, 1);
+		ids_add(&p->needs, p->lacking);
+	}
+	rows_free(&rows);
+}
+
 Ids
 load_wants(Call *c, const Ids *ids, Lock lock)
 {
@@ -135,6 +157,7 @@ load_wants(Call *c, const Ids *ids, Lock lock)
 		w->total = rows_int32(&rows, i, 4);
 		w->created = rows_int64(&rows, i, 5);
 		w->ended = rows_int64(&rows, i, 6);
+		w->derivative = DatumGetBool(rows_datum(&rows, i, 7));
 		w->stored = true;
 		w->dirty = false;
 		ids_add(&locked, w->id);
@@ -153,7 +176,7 @@ load_runs(Call *c, const Ids *ids, Lock lock)
 	if (ids->n == 0)
 		return locked;
 	args[0] = ids_datum(ids);
-	rows = store_rows(lock == LOCK_WAIT ? Q_RUNS_WAIT : Q_RUNS_SKIP, args, NULL);
+	rows = store_rows(lock == LOCK_WAIT ? Q_RUNS_WAIT : lock == LOCK_SKIP ? Q_RUNS_SKIP : Q_RUNS_READ, args, NULL);
 	for (int i = 0; i < rows.n; i++)
 	{
 		Run		   *r = marking_add(&c->m, RUN, rows_int64(&rows, i, 0));
@@ -190,6 +213,27 @@ load_named_runs(Call *c, const Ids *ids)
 
 /* ---- writing back ---- */
 
+static int
+by_token_id(const void *a, const void *b)
+{
+	int64		x = **(int64 *const *) a;
+	int64		y = **(int64 *const *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The tokens of a machine, ascending, since updates find their values by nth(). */
+static TokenMap
+ascending(const TokenMap *map)
+{
+	TokenMap	sorted = *map;
+
+	sorted.tokens = palloc(sizeof(void *) * (map->n + 1));
+	memcpy(sorted.tokens, map->tokens, sizeof(void *) * map->n);
+	qsort(sorted.tokens, map->n, sizeof(void *), by_token_id);
+	return sorted;
+}
+
 /* The columns of the dirty partitions, as arrays. */
 typedef struct Columns
 {
@@ -205,8 +249,10 @@ typedef struct Columns
 } Columns;
 
 static void
-write_partitions(const TokenMap *map)
+write_partitions(const TokenMap *unsorted)
 {
+	TokenMap	sorted = ascending(unsorted);
+	const TokenMap *map = &sorted;
 	Columns		u = {
 		.states = palloc(map->n + 1),
 		.jobs = palloc(sizeof(int32) * (map->n + 1)),
@@ -305,6 +351,7 @@ ready_add(Call *c, const Ids *parts)
 
 	if (parts->n == 0)
 		return;
+	gate_enter_queue();
 	for (int i = 0; i < parts->n; i++)
 	{
 		const Partition *p = marking_token(&c->m, PARTITION, parts->at[i]);
@@ -383,8 +430,10 @@ write_timers(Call *c, const Events *events)
 }
 
 static void
-write_runs(const TokenMap *map)
+write_runs(const TokenMap *unsorted)
 {
+	TokenMap	sorted = ascending(unsorted);
+	const TokenMap *map = &sorted;
 	Ids			ids = {0};
 	char	   *states = palloc(map->n + 1);
 	int64	   *finished = palloc(sizeof(int64) * (map->n + 1));
@@ -429,6 +478,8 @@ write_notes(Call *c, const Events *events)
 		Datum		args[4] = {0};
 		char		nulls[4] = "  n";
 
+		if (i > 0 && events->at[i - 1]->kind == EV_MISSED && e->kind == EV_MISSED)
+			continue;			/* of the same run, cut for its size */
 		if (!ends || (e->note == NULL && e->body == NULL && !partial))
 			continue;
 		args[0] = ids_datum(&e->runs);
@@ -463,7 +514,8 @@ write_publications(const Events *events)
 static void
 write_wants(Call *c)
 {
-	const TokenMap *map = &c->m.map[WANT];
+	TokenMap	sorted = ascending(&c->m.map[WANT]);
+	const TokenMap *map = &sorted;
 	Ids			ids = {0};
 	Ids			ended = {0};
 	char	   *states = palloc(map->n + 1);
@@ -553,17 +605,19 @@ write_new_want(Call *c, const Events *events, int i)
 	Want	   *w = marking_token(&c->m, WANT, e->want);
 	Ids			members = {0};
 	Datum		args[] = {Int64GetDatum(w->id), TimestampTzGetDatum(w->created), Int64GetDatum(w->run),
-	Int32GetDatum((int32) w->total), Int16GetDatum((int16) w->prio), PointerGetDatum(e->body)};
+	Int32GetDatum((int32) w->total), Int16GetDatum((int16) w->prio), PointerGetDatum(e->body), BoolGetDatum(w->derivative)};
 
-	if (i > 0 && events->at[i - 1]->kind == EV_WANTED && events->at[i - 1]->want == e->want)
+	if (i > 0 && events->at[i - 1]->kind == e->kind && events->at[i - 1]->want == e->want)
 		return;
-	store_do(Q_WANT_INSERT, args, e->body == NULL ? "     n" : NULL);
+	store_do(Q_WANT_INSERT, args, e->body == NULL ? "     n " : NULL);
 	w->stored = true;
 	w->dirty = false;
-	for (; i < events->n && events->at[i]->kind == EV_WANTED; i++)
+	for (; i < events->n && events->at[i]->kind == e->kind && events->at[i]->want == e->want; i++)
 		for (int k = 0; k < events->at[i]->parts.n; k++)
 			ids_add(&members, events->at[i]->parts.at[k]);
 	write_members(w->id, &members);
+	for (int k = 0; w->derivative && w->run == 0 && k < members.n; k++)
+		ids_add(&c->covered, members.at[k]);
 }
 
 static bool
@@ -604,11 +658,14 @@ write_waits(Call *c, const Events *events)
 	{
 		const Event *e = events->at[i];
 
-		if (e->kind == EV_WANTED)
+		if (e->kind == EV_WANTED || e->kind == EV_NEEDED)
 			write_new_want(c, events, i);
+		for (int k = 0; e->kind == EV_WAITING && k < e->parts.n; k++)
+			ids_add(&c->began_to_wait, e->parts.at[k]);
 		if (e->kind == EV_WAITING && e->want != 0)
 		{
-			Datum		args[] = {ids_datum(&e->parts), Int64GetDatum(e->want)};
+			const Want *w = marking_token(&c->m, WANT, e->want);
+			Datum		args[] = {ids_datum(&e->parts), Int64GetDatum(e->want), BoolGetDatum(w->run == 0)};
 
 			store_do(Q_WAIT_ADD, args, NULL);
 		}

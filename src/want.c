@@ -155,7 +155,7 @@ Datum
 databuild_want(PG_FUNCTION_ARGS)
 {
 	int			n;
-	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", false, &n);
+	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", &n);
 	int32		priority = arg_priority(fcinfo, 1);
 	TimestampTz expires;
 	int64		want;
@@ -214,11 +214,12 @@ refuse_cancel(Call *c, const Want *w)
 {
 	Refusal		refusal = {WANT, w->id, (int) w->place, WS_CANCELED};
 
-	if (w->run != 0 && w->place == W_ACTIVE)
+	if (w->derivative && w->place == W_ACTIVE)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("want " INT64_FORMAT " is derivative; it cannot be canceled", w->id),
-				 errdetail("A dependency miss of run " INT64_FORMAT " made it.", w->run),
+				 w->run != 0 ? errdetail("A dependency miss of run " INT64_FORMAT " made it.", w->run) :
+				 errdetail("Partitions that need its refs made it."),
 				 errhint("It ends by itself when what waits for it is wanted no more: cancel that want.")));
 	if (net_target(WANT, (int) w->place, WS_CANCELED) == NET_REFUSED)
 		call_refuse(c, &refusal);

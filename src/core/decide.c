@@ -36,13 +36,16 @@ decide_backoff(int64_t backoff, int32_t attempts)
 	return wait < MAX_BACKOFF ? wait : (backoff > MAX_BACKOFF ? backoff : MAX_BACKOFF);
 }
 
-/* Nobody wants it any more.  What was live once and is not now, is tainted. */
+/*
+ * Nobody wants it any more, or nobody makes it.  What was live once and is not
+ * now, is tainted.  A failed attempt counts all the same (the cause).
+ */
 static void
-fall_back(const Partition *p, Events *out)
+fall_back(const Partition *p, Cause cause, Events *out)
 {
 	EventKind	kind = p->live_run != 0 ? EV_FELL_TAINTED : EV_FELL_BACK;
 
-	ids_add(&events_group(out, kind, PRIORITY_NONE, 0, CAUSE_NONE)->parts, p->id);
+	ids_add(&events_group(out, kind, PRIORITY_NONE, 0, cause)->parts, p->id);
 }
 
 static void
@@ -51,10 +54,40 @@ give_up(const Partition *p, Cause cause, Events *out)
 	ids_add(&events_group(out, EV_GAVE_UP, PRIORITY_NONE, 0, cause)->parts, p->id);
 }
 
+/*
+ * To the queue; or, if declared inputs are not live, to wait for them, with a
+ * derivative want on all that the partitions of one priority need.
+ */
 static void
 queue(const Partition *p, int32_t prio, Events *out)
 {
-	ids_add(&events_group(out, EV_QUEUED, prio, 0, CAUSE_NONE)->parts, p->id);
+	Event	   *needed = NULL;
+	Event	   *waiting = NULL;
+	int32_t		urgency = prio != PRIORITY_NONE ? prio : p->prio;
+
+	if (p->needs.n == 0)
+	{
+		ids_add(&events_group(out, EV_QUEUED, prio, 0, CAUSE_NONE)->parts, p->id);
+		return;
+	}
+	for (int i = 0; i + 1 < out->n && waiting == NULL; i++)
+		if (out->at[i]->kind == EV_NEEDED && out->at[i]->runs.n == 0 && out->at[i]->prio == urgency)
+		{
+			needed = out->at[i];
+			waiting = out->at[i + 1];
+		}
+	if (waiting == NULL)
+	{
+		needed = events_add(out, EV_NEEDED);
+		needed->prio = urgency;
+		needed->want = -out->n;
+		waiting = events_add(out, EV_WAITING);
+		waiting->prio = urgency;
+		waiting->want = needed->want;
+	}
+	for (int i = 0; i < p->needs.n; i++)
+		ids_add(&needed->parts, p->needs.at[i]);
+	ids_add(&waiting->parts, p->id);
 }
 
 static void
@@ -65,7 +98,7 @@ prioritise(const Partition *p, int32_t prio, Events *out)
 
 /* True if the end of the run that did not make it leaves nothing to decide. */
 static bool
-settled_without(const Partition *p, Events *out)
+settled_without(Marking *m, const Partition *p, bool failed, Events *out)
 {
 	if (p->place == P_LIVE)
 		return true;
@@ -74,9 +107,9 @@ settled_without(const Partition *p, Events *out)
 		ids_add(&events_group(out, EV_KEPT, PRIORITY_NONE, 0, CAUSE_NONE)->parts, p->id);
 		return true;
 	}
-	if (p->prio == PRIORITY_NONE)
+	if (p->prio == PRIORITY_NONE || !has_maker(m, p))
 	{
-		fall_back(p, out);
+		fall_back(p, failed ? CAUSE_ATTEMPTS : CAUSE_NONE, out);
 		return true;
 	}
 	return false;
@@ -89,7 +122,7 @@ attempt_failed(Marking *m, const Partition *p, bool retry, int64_t now, Events *
 	const Job  *job = marking_job(m, p->job);
 	int32_t		attempts = p->attempts + 1;
 
-	if (settled_without(p, out))
+	if (settled_without(m, p, true, out))
 		return;
 	if (!retry)
 		give_up(p, CAUSE_NO_RETRY, out);
@@ -237,7 +270,7 @@ decide_ended(Marking *m, EventKind kind, const Ids *run_ids, bool retry, const c
 
 			if (kind != EV_RUN_CANCELED)
 				attempt_failed(m, p, retry, now, out);
-			else if (!settled_without(p, out))
+			else if (!settled_without(m, p, false, out))
 				give_up(p, CAUSE_CANCELED, out);
 		}
 	}
@@ -245,64 +278,37 @@ decide_ended(Marking *m, EventKind kind, const Ids *run_ids, bool retry, const c
 
 /* An output that the miss holds up: it waits, or has missed once too often. */
 static void
-hold_up(Marking *m, Partition *p, bool lost, int64_t want, const Ids *lacking, Events *out)
+hold_up(Marking *m, const Partition *p, const Ids *lacking, Ids *waiters, Events *out)
 {
 	const Job  *job = marking_job(m, p->job);
-	Event	   *e;
 
 	if (job != NULL && p->misses + 1 >= job->max_misses)
 		give_up(p, CAUSE_MISSES, out);
 	else if (lacking->n == 0)
 		queue(p, PRIORITY_NONE, out);
 	else
-	{
-		for (int i = 0; i < out->n; i++)
-			if (out->at[i]->kind == EV_WAITING)
-			{
-				ids_add(&out->at[i]->parts, p->id);
-				return;
-			}
-		e = events_add(out, EV_WAITING);
-		e->want = want;
-		ids_add(&e->parts, p->id);
-		if (lost)
-			events_add(out, EV_BLOCKED);
-	}
+		ids_add(waiters, p->id);
 }
 
-/* The derivative want on what is lacking, for the outputs that came to wait. */
+/* The outputs wait for what is lacking, on which there is a derivative want. */
 static void
-want_inputs(Marking *m, int64_t run, const Ids *lacking, int64_t want, Events *out)
+wait_for(Marking *m, int64_t run, const Ids *waiters, const Ids *lacking, bool lost, Events *out)
 {
-	Event	   *waiting = NULL;
-	Event	   *blocked = NULL;
-	Event	   *e;
+	Event	   *needed = events_add(out, EV_NEEDED);
+	Event	   *waiting = events_add(out, EV_WAITING);
 	int32_t		prio = PRIORITY_NONE;
 
-	for (int i = 0; i < out->n; i++)
-	{
-		if (out->at[i]->kind == EV_WAITING)
-			waiting = out->at[i];
-		if (out->at[i]->kind == EV_BLOCKED)
-			blocked = out->at[i];
-	}
-	if (waiting == NULL)
-		return;
-	for (int i = 0; i < waiting->parts.n; i++)
-	{
-		Partition  *p = partition(m, waiting->parts.at[i]);
-
-		if (p->prio > prio)
-			prio = p->prio;
-		if (blocked != NULL)
-			ids_add(&blocked->parts, p->id);
-	}
-	e = events_add(out, EV_WANTED);
-	e->want = want;
-	e->prio = prio;
-	ids_add(&e->runs, run);
-	for (int i = 0; i < lacking->n; i++)
-		ids_add(&e->parts, lacking->at[i]);
+	for (int i = 0; i < waiters->n; i++)
+		if (partition(m, waiters->at[i])->prio > prio)
+			prio = partition(m, waiters->at[i])->prio;
+	needed->want = -out->n;
+	needed->prio = prio;
+	needed->parts = *lacking;
+	ids_add(&needed->runs, run);
+	waiting->want = needed->want;
+	waiting->parts = *waiters;
+	if (lost)
+		events_add(out, EV_BLOCKED)->parts = *waiters;
 	decide_wanted(m, lacking, prio, out);
 }
 
@@ -310,16 +316,14 @@ want_inputs(Marking *m, int64_t run, const Ids *lacking, int64_t want, Events *o
  * The run missed dependencies.
  *
  * impacted: its outputs that lack them; lacking: the missing refs that are not
- * live; lost: one of these is failed or upstream_failed; on_cycle: impacted
- * outputs and waiting partitions that would wait for themselves, with path for
- * the reason; want: the id for the derivative want, if one is made.
+ * live; lost: one of these is failed or upstream_failed.
  */
 void
-decide_missed(Marking *m, int64_t run, const Ids *impacted, const Ids *lacking, bool lost,
-			  const Ids *on_cycle, int64_t want, const char *path, Events *out)
+decide_missed(Marking *m, int64_t run, const Ids *impacted, const Ids *lacking, bool lost, Events *out)
 {
 	Run		   *r = marking_token(m, RUN, run);
 	Event	   *e = events_add(out, EV_MISSED);
+	Ids			waiters = {0};
 
 	ids_add(&e->runs, run);
 	for (int i = 0; i < lacking->n; i++)
@@ -328,24 +332,45 @@ decide_missed(Marking *m, int64_t run, const Ids *impacted, const Ids *lacking, 
 	{
 		Partition  *p = partition(m, r->outputs.at[k]);
 
-		if (settled_without(p, out) || ids_have(on_cycle, p->id))
+		if (settled_without(m, p, false, out))
 			continue;
 		if (ids_have(impacted, p->id))
-			hold_up(m, p, lost, want, lacking, out);
+			hold_up(m, p, lacking, &waiters, out);
 		else
 			queue(p, PRIORITY_NONE, out);
 	}
-	for (int i = 0; i < on_cycle->n; i++)
-	{
-		Partition  *p = partition(m, on_cycle->at[i]);
+	if (waiters.n > 0)
+		wait_for(m, run, &waiters, lacking, lost, out);
+}
 
-		if (p->place == P_BUILDING || p->place == P_UPSTREAM_BUILDING)
-			give_up(p, CAUSE_CYCLE, out);
+/* The partitions wait for each other in a circle. */
+void
+decide_cycle(Marking *m, const Ids *parts, const char *path, Events *out)
+{
+	Event	   *e = NULL;
+
+	for (int i = 0; i < parts->n; i++)
+	{
+		const Partition *p = partition(m, parts->at[i]);
+
+		if (p->place != P_UPSTREAM_BUILDING)
+			continue;
+		if (e == NULL)
+		{
+			e = events_add(out, EV_GAVE_UP);
+			e->cause = CAUSE_CYCLE;
+			e->note = path;
+		}
+		ids_add(&e->parts, p->id);
 	}
-	for (int i = 0; i < out->n; i++)
-		if (out->at[i]->cause == CAUSE_CYCLE)
-			out->at[i]->note = path;
-	want_inputs(m, run, lacking, want, out);
+}
+
+/* Found claimable, but declared inputs are not live any more: they wait again. */
+void
+decide_sent_back(Marking *m, const Ids *parts, Events *out)
+{
+	for (int i = 0; i < parts->n; i++)
+		queue(partition(m, parts->at[i]), partition(m, parts->at[i])->prio, out);
 }
 
 /* Live without a run; refused (false) for what a run is making. */
@@ -392,9 +417,12 @@ decide_retried(Marking *m, const Ids *parts, Events *out)
 	{
 		Partition  *p = partition(m, parts->at[i]);
 
-		if ((p->place == P_FAILED || p->place == P_UP_FOR_RETRY) &&
-			(p->cover == PRIORITY_NONE || !has_maker(m, p)))
-			fall_back(p, out);
+		if (p->place != P_FAILED && p->place != P_UP_FOR_RETRY)
+			continue;
+		if (p->cover == PRIORITY_NONE || !has_maker(m, p))
+			fall_back(p, CAUSE_NONE, out);
+		else if (p->needs.n > 0)
+			queue(p, p->cover, out);
 	}
 	return n;
 }
@@ -434,7 +462,7 @@ static void
 look_at_inputs(Marking *m, const Partition *p, Events *out)
 {
 	if (!has_maker(m, p))
-		fall_back(p, out);
+		fall_back(p, CAUSE_NONE, out);
 	else if (p->lacking == 0)
 		queue(p, p->cover, out);
 	else if (p->input_lost && p->place == P_UPSTREAM_BUILDING)
@@ -461,14 +489,14 @@ decide_look(Marking *m, const Ids *parts, Events *out)
 			case P_UPSTREAM_BUILDING:
 			case P_UPSTREAM_FAILED:
 				if (p->cover == PRIORITY_NONE)
-					fall_back(p, out);
+					fall_back(p, CAUSE_NONE, out);
 				else
 					look_at_inputs(m, p, out);
 				break;
 			case P_QUEUED:
 			case P_UP_FOR_RETRY:
 				if (p->cover == PRIORITY_NONE || !has_maker(m, p))
-					fall_back(p, out);
+					fall_back(p, CAUSE_NONE, out);
 				else if (p->cover != p->prio)
 					prioritise(p, p->cover, out);
 				break;

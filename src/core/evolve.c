@@ -109,6 +109,8 @@ partition_changes(Partition *p, const Event *e, PartitionSignal signal, int64_t 
 			break;
 		case PS_FELL_BACK:
 		case PS_FELL_TAINTED:
+			p->attempts += e->cause == CAUSE_ATTEMPTS;
+			break;
 		case PS_TAINTED:
 		case PS_REBUILT:
 		case PS_NO:
@@ -204,6 +206,7 @@ move_want(Marking *m, const Event *e, Refusal *refusal)
 			w->prio = e->prio;
 			w->created = e->at;
 			w->total = e->parts.n;
+			w->derivative = e->kind == EV_NEEDED;
 			w->run = e->runs.n > 0 ? e->runs.at[0] : 0;
 			break;
 		case WS_DONE:

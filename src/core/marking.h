@@ -75,6 +75,7 @@ typedef struct Partition
 
 	/* facts: loaded for decide, no part of the state */
 	int64_t		lacking;		/* an input that is not live, or 0 */
+	Ids			needs;			/* all declared inputs that are not live */
 	bool		input_lost;		/* one is failed or upstream_failed */
 	int32_t		cover;			/* greatest priority of the wants in force */
 	bool		sound;			/* its newest live instance has no taint */
@@ -106,6 +107,7 @@ typedef struct Want
 	int64_t		id;
 	WantPlace	place;
 	int32_t		prio;
+	bool		derivative;
 	int64_t		run;			/* whose miss made it, or 0 */
 	int64_t		created;
 	int64_t		ended;			/* 0 while it is in force */
@@ -145,7 +147,7 @@ typedef struct Event
 	EventKind	kind;
 	int64_t		id;				/* both are set when it is logged, */
 	int64_t		at;				/* after the locks are held */
-	int64_t		want;
+	int64_t		want;			/* negative: the call gives it a number */
 	int64_t		taint;
 	int32_t		job;
 	int32_t		prio;			/* PRIORITY_NONE: leaves it */
@@ -155,6 +157,7 @@ typedef struct Event
 	Ids			runs;
 	Ids			parts;
 	Ids			sizes;			/* outputs of each run; empty: one each */
+	Ids			others;			/* of declared: what, sizes[i] for each part */
 	void	   *body;			/* what only the embedder reads */
 } Event;
 
@@ -193,8 +196,9 @@ extern void decide_claim(Marking *m, const Ids *parts, const Ids *run_ids, const
 extern bool decide_report(Marking *m, RunSignal signal, const Ids *run_ids, Ids *fresh, Refusal *refusal);
 extern void decide_succeeded(Marking *m, const Ids *run_ids, const Ids *made, int64_t now, Events *out);
 extern void decide_ended(Marking *m, EventKind kind, const Ids *run_ids, bool retry, const char *note, int64_t now, Events *out);
-extern void decide_missed(Marking *m, int64_t run, const Ids *impacted, const Ids *lacking, bool lost,
-						  const Ids *on_cycle, int64_t want, const char *path, Events *out);
+extern void decide_missed(Marking *m, int64_t run, const Ids *impacted, const Ids *lacking, bool lost, Events *out);
+extern void decide_cycle(Marking *m, const Ids *parts, const char *path, Events *out);
+extern void decide_sent_back(Marking *m, const Ids *parts, Events *out);
 extern bool decide_published(Marking *m, const Ids *parts, Events *out, Refusal *refusal);
 extern int	decide_retried(Marking *m, const Ids *parts, Events *out);
 extern void decide_tainted(Marking *m, const Ids *parts, int64_t taint, const char *reason, Events *out);

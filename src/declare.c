@@ -1,0 +1,291 @@
+/*
+ * declare.c
+ *	  Declared inputs: what a job's templates say that its refs need.
+ *
+ * They are worked out once, when a ref is named for the first time or its job
+ * is defined anew, and kept as rows of databuild.input; the event "declared"
+ * has them, so that a replay asks no template.  Since no call but a definition
+ * or one that names new refs inserts partitions, all that a new ref needs,
+ * however indirectly, is worked out before the first insert: one sorted
+ * insert, in which two sessions cannot wait for each other in a circle.
+ */
+#include "store.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+
+/* Inputs of inputs of one call; beyond that the templates make ever new refs. */
+#define MOST_REFS	5000000
+
+static uint32
+hash_ref(const void *key, Size size)
+{
+	const char *ref = *(const char *const *) key;
+
+	(void) size;
+	return hash_bytes((const unsigned char *) ref, strlen(ref));
+}
+
+static int
+match_ref(const void *a, const void *b, Size size)
+{
+	(void) size;
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static HTAB *
+ref_set(Size entry)
+{
+	HASHCTL		ctl = {
+		.keysize = sizeof(char *),
+		.entrysize = entry,
+		.hash = hash_ref,
+		.match = match_ref,
+		.hcxt = CurrentMemoryContext,
+	};
+
+	return hash_create("databuild refs", 1024, &ctl, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+}
+
+/* Refs as texts, in the order of their bytes. */
+static Datum *
+sorted_refs(char **refs, int n)
+{
+	Datum	   *datums = palloc(sizeof(Datum) * (n + 1));
+
+	for (int i = 0; i < n; i++)
+		datums[i] = CStringGetTextDatum(refs[i]);
+	sort_refs(datums, n);
+	return datums;
+}
+
+/* What the refs of a level need and nobody has mentioned yet. */
+static Datum *
+next_level(HTAB *seen, const Datum *level, int n, int *nnext)
+{
+	int			room = 64;
+	char	  **fresh = palloc(sizeof(char *) * room);
+	int			nfresh = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		int			ninputs;
+		char	  **inputs = route_inputs(TextDatumGetCString(level[i]), &ninputs);
+
+		CHECK_FOR_INTERRUPTS();
+		for (int k = 0; k < ninputs; k++)
+		{
+			bool		found;
+
+			hash_search(seen, &inputs[k], HASH_ENTER, &found);
+			if (found)
+				continue;
+			if (nfresh == room)
+				fresh = repalloc(fresh, sizeof(char *) * (room *= 2));
+			fresh[nfresh++] = inputs[k];
+		}
+	}
+	*nnext = nfresh;
+	return sorted_refs(fresh, nfresh);
+}
+
+/*
+ * The refs, none of which is known, and everything unknown that they need,
+ * however indirectly; sorted.
+ */
+Datum *
+unknown_closure(const Datum *refs, int n, int *nall)
+{
+	HTAB	   *seen;
+	Datum	   *all = palloc(sizeof(Datum) * (n + 1));
+	const Datum *level = refs;
+	int			nlevel = n;
+
+	memcpy(all, refs, sizeof(Datum) * n);
+	*nall = n;
+	if (!route_any_inputs())
+		return all;
+	seen = ref_set(sizeof(char *));
+	for (int i = 0; i < n; i++)
+	{
+		char	   *ref = TextDatumGetCString(refs[i]);
+
+		hash_search(seen, &ref, HASH_ENTER, NULL);
+	}
+	while (nlevel > 0)
+	{
+		int			nmentioned;
+		Datum	   *mentioned = next_level(seen, level, nlevel, &nmentioned);
+
+		level = filter_unknown(mentioned, nmentioned, &nlevel);
+		if (*nall + nlevel > MOST_REFS)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("declared inputs name more than %d new refs", MOST_REFS),
+					 errhint("See whether a job's inputs template makes ever new refs.")));
+		all = repalloc(all, sizeof(Datum) * (*nall + nlevel + 1));
+		memcpy(all + *nall, level, sizeof(Datum) * nlevel);
+		*nall += nlevel;
+	}
+	sort_refs(all, *nall);
+	return all;
+}
+
+/* ---- rows and event ---- */
+
+typedef struct RefId
+{
+	char	   *ref;
+	int64		id;
+} RefId;
+
+typedef struct Declared
+{
+	Ids			parts;			/* that have inputs */
+	Ids			sizes;
+	Ids			inputs;			/* one after the other */
+} Declared;
+
+static void
+add_bits(Ids *parts, Ids *blocks, Ids *masks, int64 part, Ids *inputs)
+{
+	ids_sort(inputs);
+	for (int i = 0; i < inputs->n; i++)
+	{
+		int64		block = inputs->at[i] >> 6;
+
+		if (i == 0 || blocks->at[blocks->n - 1] != block)
+		{
+			ids_add(parts, part);
+			ids_add(blocks, block);
+			ids_add(masks, 0);
+		}
+		masks->at[masks->n - 1] |= (int64) (UINT64CONST(1) << (inputs->at[i] & 63));
+	}
+}
+
+static void
+write_inputs(const Declared *d)
+{
+	Ids			parts = {0};
+	Ids			blocks = {0};
+	Ids			masks = {0};
+	int			next = 0;
+
+	for (int i = 0; i < d->parts.n; i++)
+	{
+		Ids			inputs = {0};
+
+		for (int k = 0; k < d->sizes.at[i]; k++)
+			ids_add(&inputs, d->inputs.at[next++]);
+		add_bits(&parts, &blocks, &masks, d->parts.at[i], &inputs);
+	}
+	if (parts.n > 0)
+	{
+		Datum		args[] = {ids_datum(&parts), ids_datum(&blocks), ids_datum(&masks)};
+
+		store_do(Q_INPUT_ADD, args, NULL);
+	}
+}
+
+/* The ids of all that the partitions' refs mention. */
+static HTAB *
+mentioned_ids(char ***inputs, const int *ninputs, int n)
+{
+	HTAB	   *ids = ref_set(sizeof(RefId));
+	int			room = 64;
+	int			count = 0;
+	char	  **refs = palloc(sizeof(char *) * room);
+
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < ninputs[i]; k++)
+		{
+			bool		found;
+
+			hash_search(ids, &inputs[i][k], HASH_ENTER, &found);
+			if (found)
+				continue;
+			if (count == room)
+				refs = repalloc(refs, sizeof(char *) * (room *= 2));
+			refs[count++] = inputs[i][k];
+		}
+	if (count > 0)
+	{
+		Datum		args[] = {refs_datum(sorted_refs(refs, count), count)};
+		Rows		rows = store_rows(Q_REFS_KNOWN, args, NULL);
+
+		for (int i = 0; i < rows.n; i++)
+		{
+			char	   *ref = rows_text(&rows, i, 0);
+			RefId	   *entry = hash_search(ids, &ref, HASH_FIND, NULL);
+
+			entry->id = rows_int64(&rows, i, 1);
+		}
+		rows_free(&rows);
+	}
+	return ids;
+}
+
+/*
+ * Work out, write and log the inputs of partitions in the marking, whose
+ * inputs are all known.  With anew, in place of what they had.
+ */
+void
+declare_inputs(Call *c, const Ids *parts, bool anew)
+{
+	char	 ***inputs = palloc(sizeof(char **) * (parts->n + 1));
+	int		   *ninputs = palloc(sizeof(int) * (parts->n + 1));
+	Declared	d = {0};
+	HTAB	   *ids;
+	Event	   *e;
+
+	if (!route_any_inputs() && !anew)
+		return;
+	for (int i = 0; i < parts->n; i++)
+		inputs[i] = route_inputs(((Partition *) marking_token(&c->m, PARTITION, parts->at[i]))->ref, &ninputs[i]);
+	ids = mentioned_ids(inputs, ninputs, parts->n);
+	for (int i = 0; i < parts->n; i++)
+	{
+		Ids			own = {0};
+
+		for (int k = 0; k < ninputs[i]; k++)
+			ids_add(&own, ((RefId *) hash_search(ids, &inputs[i][k], HASH_FIND, NULL))->id);
+		ids_sort(&own);
+		if (own.n == 0 && !anew)
+			continue;
+		ids_add(&d.parts, parts->at[i]);
+		ids_add(&d.sizes, own.n);
+		for (int k = 0; k < own.n; k++)
+			ids_add(&d.inputs, own.at[k]);
+	}
+	if (d.parts.n == 0)
+		return;
+	if (anew)
+	{
+		Datum		args[] = {ids_datum(&d.parts)};
+
+		store_do(Q_INPUT_DROP, args, NULL);
+	}
+	write_inputs(&d);
+	e = events_add(&c->events, EV_DECLARED);
+	e->parts = d.parts;
+	e->sizes = d.sizes;
+	e->others = d.inputs;
+}
+
+/* The refs that these partitions' jobs say they need, named. */
+void
+name_inputs(Call *c, const Ids *parts)
+{
+	HTAB	   *seen = ref_set(sizeof(char *));
+	Datum	   *refs = palloc(sizeof(Datum) * (parts->n + 1));
+	Datum	   *mentioned;
+	int			n;
+
+	for (int i = 0; i < parts->n; i++)
+		refs[i] = CStringGetTextDatum(((Partition *) marking_token(&c->m, PARTITION, parts->at[i]))->ref);
+	mentioned = next_level(seen, refs, parts->n, &n);
+	(void) name_refs(c, mentioned, n, false);
+}
