@@ -56,9 +56,9 @@ as_root()
 as_user()
 {
 	if [ "$(id -u)" -eq 0 ]; then
-		runuser -u "$(ordinary_user)" -- env HOME="$WORK" "$@"
+		runuser -u "$(ordinary_user)" -- env HOME="$WORK" TMPDIR="$WORK" "$@"
 	else
-		"$@"
+		env TMPDIR="$WORK" "$@"
 	fi
 }
 
@@ -129,8 +129,8 @@ need_server()
 
 newest_server()
 {
-	find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null |
-		sed 's|^/usr/lib/postgresql/\(.*\)/bin/postgres$|\1|' | sort -V | tail -n 1
+	printf '%s\n' /usr/lib/postgresql/*/bin/postgres |
+		sed -n 's|^/usr/lib/postgresql/\([0-9.]*\)/bin/postgres$|\1|p' | sort -V | tail -n 1
 }
 
 distribution_server()
@@ -232,7 +232,7 @@ start_cluster()
 
 	quietly as_user "$PGBIN/initdb" -D "$WORK/data" -U postgres -A trust --no-locale -E UTF8 --no-sync
 	server_settings "listen_addresses = ''" "unix_socket_directories = '$WORK'" \
-		'fsync = off' 'synchronous_commit = off' 'full_page_writes = off'
+		'fsync = off' 'synchronous_commit = off' 'full_page_writes = off' 'max_prepared_transactions = 10'
 	install_extension "$1"
 	as_user "$PGBIN/pg_ctl" -D "$WORK/data" -l "$WORK/server.log" -w start >/dev/null </dev/null ||
 		{ cat "$WORK/server.log" >&2; die "the server did not start"; }

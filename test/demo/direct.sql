@@ -2,14 +2,14 @@
 
 WITH observed AS (
 	SELECT location AS city, date AS day, (temp_max + temp_min) / 2 AS temp, precipitation AS rain FROM demo.csv
-), trailing AS (
+), windows AS (
 	SELECT city, day, round(avg(temp) OVER one, 2) AS temp_1w, round(avg(temp) OVER four, 2) AS temp_4w,
 		   sum(rain) OVER one AS rain_1w, sum(rain) OVER four AS rain_4w
 	FROM observed
 	WINDOW one AS (PARTITION BY city ORDER BY day RANGE BETWEEN interval '6 days' PRECEDING AND CURRENT ROW),
 		   four AS (PARTITION BY city ORDER BY day RANGE BETWEEN interval '27 days' PRECEDING AND CURRENT ROW)
 ), compared AS (
-	SELECT *, 2 * temp_1w - sum(temp_1w) OVER (PARTITION BY day) AS ahead FROM trailing
+	SELECT *, 2 * temp_1w - sum(temp_1w) OVER (PARTITION BY day) AS ahead FROM windows
 ), expected AS (
 	SELECT to_char(day, 'YYYY-MM') AS month, city, count(*), round(avg(temp_1w), 2), round(avg(temp_4w), 2),
 		   max(rain_1w), max(rain_4w), sum((ahead > 0)::int), max(ahead), min(day) FILTER (WHERE ahead = highest)

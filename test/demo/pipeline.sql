@@ -117,7 +117,7 @@ BEGIN
 	END IF;
 	DELETE FROM demo.compare WHERE day = this_day;
 	INSERT INTO demo.compare
-		SELECT day, city, w1.temp, w4.temp, w1.rain, w4.rain, w1.temp - other.temp
+		SELECT day, w1.city, w1.temp, w4.temp, w1.rain, w4.rain, w1.temp - other.temp
 		FROM demo.trailing AS w1 JOIN demo.trailing AS w4 USING (day, city) JOIN demo.trailing AS other USING (day)
 		WHERE day = this_day AND w1.weeks = 1 AND w4.weeks = 4 AND other.weeks = 1 AND other.city <> w1.city;
 	RETURN '{}';

@@ -30,7 +30,7 @@ BEGIN
 
 		IF NOT FOUND THEN	-- nothing to claim: done, or wait a little
 			PERFORM databuild.tick();
-			EXIT WHEN (SELECT state IN ('successful', 'failed') FROM databuild.wants WHERE want_id = want);
+			EXIT WHEN (SELECT state IN ('successful', 'failed', 'upstream_failed') FROM databuild.wants WHERE want_id = want);
 			PERFORM pg_sleep(0.1);
 		END IF;
 		COMMIT;

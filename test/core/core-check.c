@@ -1,0 +1,1654 @@
+/*
+ * core-check.c
+ *	  The pure core, checked without PostgreSQL: every cell of the net, what
+ *	  evolve changes besides the place, and every rule of decide.
+ *
+ * What is expected of the net is written here a second time, by signal rather
+ * than by place and with the words that users see, from section 2 of the
+ * design; a cell that the list does not name must refuse.  A mistake made in
+ * one of the two shows as a difference.
+ *
+ * Prints what differs, where, and closes with "N passed, N failed".
+ */
+#include "marking.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND	INT64_C(1000000)
+#define HOUR	(3600 * SECOND)
+
+void *
+core_alloc(size_t size)
+{
+	void	   *p = calloc(1, size);
+
+	if (p == NULL)
+		exit(2);
+	return p;
+}
+
+/* ---- counting ---- */
+
+static int	passed;
+static int	failed;
+static char where[300];
+
+static void in(const char *format,...) __attribute__((format(printf, 1, 2)));
+
+/* Names what is checked from here on. */
+static void
+in(const char *format,...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(where, sizeof(where), format, args);
+	va_end(args);
+}
+
+static void
+check(bool right, const char *what, int line)
+{
+	if (right)
+		passed++;
+	else
+	{
+		failed++;
+		printf("not so, line %d: %s: %s\n", line, where, what);
+	}
+}
+
+#define CHECK(condition) check(condition, #condition, __LINE__)
+
+static void
+equal(int64_t got, int64_t expected, const char *what, int line)
+{
+	if (got == expected)
+		passed++;
+	else
+	{
+		failed++;
+		printf("not so, line %d: %s: %s is %lld, expected %lld\n", line, where, what,
+			   (long long) got, (long long) expected);
+	}
+}
+
+#define EQUAL(got, expected) equal(got, expected, #got, __LINE__)
+
+static void
+same_text(const char *got, const char *expected, int line)
+{
+	if (got != NULL && strcmp(got, expected) == 0)
+		passed++;
+	else
+	{
+		failed++;
+		printf("not so, line %d: %s: got \"%s\", expected \"%s\"\n", line, where,
+			   got == NULL ? "(none)" : got, expected);
+	}
+}
+
+#define TEXT(got, expected) same_text(got, expected, __LINE__)
+
+/* ------------------------------------------------------------------------
+ * The net.
+ * ------------------------------------------------------------------------ */
+
+typedef struct Move
+{
+	Machine		machine;
+	const char *signal;
+	const char *moves;			/* "from>to from>to"; "=" is the repeated report */
+} Move;
+
+static const Move moves[] = {
+	/* named for the first time */
+	{PARTITION, "known", "new>missing"},
+	/* wanted; its run missed what is live by now; what it waited for is there */
+	{PARTITION, "queued", "missing>queued building>queued upstream_building>queued upstream_failed>queued tainted>queued"},
+	/* wherever it says queued, but declared inputs are lacking; a dependency miss; an input recovers */
+	{PARTITION, "waiting", "missing>upstream_building queued>upstream_building building>upstream_building "
+	"upstream_building>upstream_building up_for_retry>upstream_building upstream_failed>upstream_building "
+	"tainted>upstream_building"},
+	{PARTITION, "blocked", "building>upstream_failed upstream_building>upstream_failed upstream_failed>upstream_failed"},
+	/* a run takes all its outputs along; never one that another run makes */
+	{PARTITION, "claimed", "missing>building queued>building upstream_building>building up_for_retry>building "
+	"live>live failed>building upstream_failed>building tainted>building"},
+	{PARTITION, "succeeded", "building>live live>live"},
+	{PARTITION, "kept", "building>live live>live"},
+	{PARTITION, "backed_off", "building>up_for_retry"},
+	/* no attempts left, not retryable, canceled; or on a cycle */
+	{PARTITION, "gave_up", "building>failed upstream_building>failed"},
+	{PARTITION, "fell_back", "queued>missing up_for_retry>missing upstream_building>missing upstream_failed>missing building>missing"},
+	{PARTITION, "fell_tainted", "queued>tainted up_for_retry>tainted upstream_building>tainted upstream_failed>tainted building>tainted"},
+	/* from every place but building */
+	{PARTITION, "published", "missing>live queued>live upstream_building>live up_for_retry>live live>live failed>live "
+	"upstream_failed>live tainted>live"},
+	{PARTITION, "tainted", "live>tainted"},
+	{PARTITION, "rebuilt", "tainted>building"},
+	/* a canceled taint: not what is being made, nor what is forgotten */
+	{PARTITION, "untainted", "queued>live upstream_building>live up_for_retry>live failed>live upstream_failed>live tainted>live"},
+	{PARTITION, "retried", "up_for_retry>queued failed>queued"},
+	{PARTITION, "forgotten", "live>missing failed>missing tainted>missing"},
+	{PARTITION, "prioritised", "queued>queued building>building upstream_building>upstream_building up_for_retry>up_for_retry "
+	"failed>failed upstream_failed>upstream_failed"},
+	{PARTITION, "rerouted", "missing>missing queued>queued upstream_building>upstream_building up_for_retry>up_for_retry "
+	"live>live failed>failed upstream_failed>upstream_failed tainted>tainted"},
+
+	{RUN, "claimed", "new>running"},
+	{RUN, "succeeded", "running>succeeded succeeded>="},
+	{RUN, "failed", "running>failed failed>="},
+	{RUN, "missed", "running>dep_miss dep_miss>="},
+	{RUN, "canceled", "running>canceled canceled>="},
+	{RUN, "lost", "running>lost lost>="},
+
+	{WANT, "wanted", "new>active"},
+	{WANT, "want_done", "active>successful successful>="},
+	{WANT, "want_canceled", "active>canceled canceled>="},
+	{WANT, "want_expired", "active>expired expired>="},
+
+	{TAINT, "tainted", "new>active"},
+	{TAINT, "taint_canceled", "active>canceled canceled>="},
+};
+
+#define N_MOVES ((int) (sizeof(moves) / sizeof(moves[0])))
+
+static const char *const place_names[] = {
+	[PARTITION] = "new missing queued building upstream_building up_for_retry live failed upstream_failed tainted",
+	[RUN] = "new running succeeded failed dep_miss canceled lost",
+	[WANT] = "new active successful canceled expired",
+	[TAINT] = "new active canceled",
+};
+
+/* What the list above says of the cell: a name, "=" or NULL. */
+static const char *
+expected_target(Machine machine, const char *place, const char *signal)
+{
+	static char target[40];
+
+	for (int i = 0; i < N_MOVES; i++)
+	{
+		char		text[500];
+
+		if (moves[i].machine != machine || strcmp(moves[i].signal, signal) != 0)
+			continue;
+		snprintf(text, sizeof(text), "%s", moves[i].moves);
+		for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
+		{
+			size_t		n = strlen(place);
+
+			if (strncmp(word, place, n) != 0 || word[n] != '>')
+				continue;
+			snprintf(target, sizeof(target), "%s", word + n + 1);
+			return target;
+		}
+	}
+	return NULL;
+}
+
+static void
+check_cell(Machine machine, int place, int signal)
+{
+	const char *expected = expected_target(machine, net_place_name(machine, place), net_signal_name(machine, signal));
+	int			target = net_target(machine, place, signal);
+
+	in("net, %s %s, signal %s", net_machine_name(machine), net_place_name(machine, place),
+	   net_signal_name(machine, signal));
+	if (expected == NULL)
+		EQUAL(target, NET_REFUSED);
+	else if (strcmp(expected, "=") == 0)
+		EQUAL(target, NET_SAME);
+	else if (target < 0)
+		TEXT(NULL, expected);
+	else
+		TEXT(net_place_name(machine, target), expected);
+}
+
+static bool
+is_one_of(const char *words, const char *word)
+{
+	size_t		n = strlen(word);
+
+	for (const char *at = words; (at = strstr(at, word)) != NULL; at += n)
+		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+static int
+count_words(const char *text)
+{
+	int			n = 1;
+
+	for (; *text != '\0'; text++)
+		n += *text == ' ';
+	return n;
+}
+
+static void
+check_names(Machine machine)
+{
+	in("net, places of %s", net_machine_name(machine));
+	EQUAL(net_places(machine), count_words(place_names[machine]));
+	for (int i = 0; i < net_places(machine); i++)
+	{
+		const char *name = net_place_name(machine, i);
+
+		in("net, %s place %s", net_machine_name(machine), name);
+		CHECK(is_one_of(place_names[machine], name));
+		for (int k = 0; k < i; k++)
+		{
+			CHECK(net_place_letter(machine, i) != net_place_letter(machine, k));
+			CHECK(strcmp(name, net_place_name(machine, k)) != 0);
+		}
+		EQUAL(net_place_by_letter(machine, net_place_letter(machine, i)), i);
+		EQUAL(net_place_by_name(machine, name), i);
+	}
+	EQUAL(net_place_by_letter(machine, '?'), -1);
+	EQUAL(net_place_by_name(machine, "nowhere"), -1);
+	for (int s = 0; s < net_signals(machine); s++)
+	{
+		bool		listed = false;
+
+		in("net, %s signal %s", net_machine_name(machine), net_signal_name(machine, s));
+		for (int i = 0; i < N_MOVES; i++)
+			listed = listed || (moves[i].machine == machine && strcmp(moves[i].signal, net_signal_name(machine, s)) == 0);
+		CHECK(listed);
+		CHECK(net_signal_words(machine, s) != NULL && net_signal_words(machine, s)[0] != '\0');
+		for (int k = 0; k < s; k++)
+			CHECK(strcmp(net_signal_name(machine, s), net_signal_name(machine, k)) != 0);
+	}
+}
+
+/* From new every place must be reachable. */
+static void
+check_reachable(Machine machine)
+{
+	bool		reached[20] = {false};
+	bool		more = true;
+
+	reached[net_place_by_name(machine, "new")] = true;
+	while (more)
+	{
+		more = false;
+		for (int p = 0; p < net_places(machine); p++)
+			for (int s = 0; reached[p] && s < net_signals(machine); s++)
+			{
+				int			target = net_target(machine, p, s);
+
+				if (target < 0 || reached[target])
+					continue;
+				reached[target] = true;
+				more = true;
+			}
+	}
+	for (int p = 0; p < net_places(machine); p++)
+	{
+		in("net, %s place %s", net_machine_name(machine), net_place_name(machine, p));
+		CHECK(reached[p]);
+		for (int s = 0; s < net_signals(machine); s++)
+			CHECK(net_target(machine, p, s) != net_place_by_name(machine, "new"));
+	}
+}
+
+/* Who waits looks when an input is live, and when it is lost or is that no more. */
+static void
+check_tells(Machine machine)
+{
+	for (int from = 0; from < net_places(machine); from++)
+		for (int to = 0; to < net_places(machine); to++)
+		{
+			const char *a = net_place_name(machine, from);
+			const char *b = net_place_name(machine, to);
+			bool		was_lost = is_one_of("failed upstream_failed", a);
+			bool		is_lost = is_one_of("failed upstream_failed", b);
+			bool		comes = strcmp(b, "live") == 0 && strcmp(a, "live") != 0;
+
+			in("net, tells of %s from %s to %s", net_machine_name(machine), a, b);
+			EQUAL(net_tells_watchers(machine, from, to), machine == PARTITION && comes);
+			EQUAL(net_tells_waiters(machine, from, to), machine == PARTITION && was_lost != is_lost);
+		}
+}
+
+/* Which signals an event sends: to want, run, taint, partition. */
+static const char *const event_signals[][5] = {
+	{"job_defined", "", "", "", ""},
+	{"known", "", "", "", "known"},
+	{"rerouted", "", "", "", "rerouted"},
+	{"wanted", "wanted", "", "", ""},
+	{"want_done", "want_done", "", "", ""},
+	{"want_canceled", "want_canceled", "", "", ""},
+	{"want_expired", "want_expired", "", "", ""},
+	{"claimed", "", "claimed", "", "claimed"},
+	{"succeeded", "", "succeeded", "", "succeeded"},
+	{"failed", "", "failed", "", ""},
+	{"missed", "", "missed", "", ""},
+	{"run_canceled", "", "canceled", "", ""},
+	{"lost", "", "lost", "", ""},
+	{"queued", "", "", "", "queued"},
+	{"waiting", "", "", "", "waiting"},
+	{"blocked", "", "", "", "blocked"},
+	{"kept", "", "", "", "kept"},
+	{"backed_off", "", "", "", "backed_off"},
+	{"gave_up", "", "", "", "gave_up"},
+	{"fell_back", "", "", "", "fell_back"},
+	{"fell_tainted", "", "", "", "fell_tainted"},
+	{"published", "", "", "", "published"},
+	{"tainted", "", "", "tainted", "tainted"},
+	{"rebuilt", "", "", "", "rebuilt"},
+	{"taint_canceled", "", "", "taint_canceled", ""},
+	{"untainted", "", "", "", "untainted"},
+	{"retried", "", "", "", "retried"},
+	{"forgotten", "", "", "", "forgotten"},
+	{"prioritised", "", "", "", "prioritised"},
+};
+
+#define N_EVENTS ((int) (sizeof(event_signals) / sizeof(event_signals[0])))
+
+static void
+check_event_kinds(void)
+{
+	static const Machine order[] = {WANT, RUN, TAINT, PARTITION};
+
+	in("events");
+	EQUAL(N_EVENT_KINDS, N_EVENTS);
+	EQUAL(net_event_by_name("nothing"), -1);
+	for (int i = 0; i < N_EVENTS; i++)
+	{
+		int			k = net_event_by_name(event_signals[i][0]);
+
+		in("event %s", event_signals[i][0]);
+		CHECK(k >= 0);
+		if (k < 0)
+			continue;
+		TEXT(net_event((EventKind) k)->name, event_signals[i][0]);
+		CHECK(net_event((EventKind) k)->meaning[0] != '\0');
+		for (int m = 0; m < 4; m++)
+		{
+			int			signal = net_event((EventKind) k)->signal[order[m]];
+
+			TEXT(signal < net_signals(order[m]) ? net_signal_name(order[m], signal) : "", event_signals[i][m + 1]);
+		}
+	}
+}
+
+static void
+check_net(void)
+{
+	for (int m = 0; m < N_MACHINES; m++)
+	{
+		check_names((Machine) m);
+		check_reachable((Machine) m);
+		check_tells((Machine) m);
+		for (int p = 0; p < net_places((Machine) m); p++)
+			for (int s = 0; s < net_signals((Machine) m); s++)
+				check_cell((Machine) m, p, s);
+	}
+	check_event_kinds();
+}
+
+/* ------------------------------------------------------------------------
+ * Small worlds.
+ * ------------------------------------------------------------------------ */
+
+#define JOB			1
+#define SOURCE		2
+#define OTHER_JOB	3
+
+static const Job jobs[] = {
+	{.id = JOB,.max_attempts = 3,.max_misses = 3,.backoff = 10 * SECOND,.lease = 300 * SECOND},
+	{.id = SOURCE,.is_source = true,.max_attempts = 1,.max_misses = 1},
+	{.id = OTHER_JOB,.max_attempts = 1,.max_misses = 1,.backoff = 10 * SECOND,.lease = 300 * SECOND},
+};
+
+static Marking
+world(void)
+{
+	return (Marking) {.jobs = jobs,.njobs = 3};
+}
+
+/* A partition that is wanted with priority 0 where wants mean something. */
+static Partition *
+part(Marking *m, int64_t id, PartitionPlace place)
+{
+	Partition  *p = marking_add(m, PARTITION, id);
+
+	p->place = place;
+	p->job = JOB;
+	p->prio = place == P_MISSING || place == P_LIVE || place == P_TAINTED || place == P_NEW ? PRIORITY_NONE : 0;
+	p->cover = p->prio;
+	return p;
+}
+
+static Run *
+run(Marking *m, int64_t id, RunPlace place, int outputs,...)
+{
+	Run		   *r = marking_add(m, RUN, id);
+	va_list		args;
+
+	r->place = place;
+	r->job = JOB;
+	va_start(args, outputs);
+	for (int i = 0; i < outputs; i++)
+		ids_add(&r->outputs, va_arg(args, int));
+	va_end(args);
+	return r;
+}
+
+static Ids
+ids(int n,...)
+{
+	Ids			list = {0};
+	va_list		args;
+
+	va_start(args, n);
+	for (int i = 0; i < n; i++)
+		ids_add(&list, va_arg(args, int));
+	va_end(args);
+	return list;
+}
+
+static bool
+are(const Ids *list, int n,...)
+{
+	va_list		args;
+	bool		same = list->n == n;
+
+	va_start(args, n);
+	for (int i = 0; i < n; i++)
+	{
+		int			id = va_arg(args, int);
+
+		same = same && list->at[i] == id;
+	}
+	va_end(args);
+	return same;
+}
+
+/* The k-th event of that kind, or NULL. */
+static const Event *
+nth(const Events *events, EventKind kind, int k)
+{
+	for (int i = 0; i < events->n; i++)
+		if (events->at[i]->kind == kind && k-- == 0)
+			return events->at[i];
+	return NULL;
+}
+
+static const Event *
+the(const Events *events, EventKind kind)
+{
+	return nth(events, kind, 1) == NULL ? nth(events, kind, 0) : NULL;
+}
+
+/* Exactly these kinds, in some order, e.g. "failed backed_off"; "" for none. */
+static void
+kinds_are(const Events *events, const char *words, int line)
+{
+	char		got[500] = "";
+
+	for (int i = 0; i < events->n; i++)
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s", i > 0 ? " " : "", net_event(events->at[i]->kind)->name);
+	for (int i = 0; i < events->n; i++)
+		if (!is_one_of(words, net_event(events->at[i]->kind)->name))
+		{
+			same_text(got, words, line);
+			return;
+		}
+	if ((words[0] == '\0' ? 0 : count_words(words)) != events->n)
+		same_text(got, words, line);
+	else
+		passed++;
+}
+
+#define KINDS(events, words) kinds_are(events, words, __LINE__)
+
+static int64_t next_event = 1000;
+
+/* Whatever decide decides, the net must take. */
+static void
+settle(Marking *m, const Events *events, int line)
+{
+	for (int i = 0; i < events->n; i++)
+	{
+		Refusal		refusal = {0};
+
+		events->at[i]->id = ++next_event;
+		events->at[i]->at = next_event * SECOND;
+		if (!evolve(m, events->at[i], &refusal))
+		{
+			failed++;
+			printf("not so, line %d: %s: event %s is refused by %s %s\n", line, where, net_event(events->at[i]->kind)->name,
+				   net_machine_name(refusal.machine), net_place_name(refusal.machine, refusal.place));
+			return;
+		}
+	}
+	passed++;
+}
+
+#define SETTLE(m, events) settle(m, events, __LINE__)
+
+static PartitionPlace
+place_of(Marking *m, int64_t id)
+{
+	return ((Partition *) marking_token(m, PARTITION, id))->place;
+}
+
+#define PLACE(m, id, expected) \
+	TEXT(net_place_name(PARTITION, (int) place_of(m, id)), net_place_name(PARTITION, (int) (expected)))
+
+/* ------------------------------------------------------------------------
+ * Containers.
+ * ------------------------------------------------------------------------ */
+
+static void
+check_containers(void)
+{
+	Marking		m = world();
+	Ids			list = {0};
+
+	in("ids");
+	for (int i = 0; i < 100; i++)
+		ids_add(&list, (i * 37) % 50);
+	ids_sort(&list);
+	EQUAL(list.n, 50);
+	for (int i = 0; i < list.n; i++)
+		EQUAL(list.at[i], i);
+	CHECK(ids_have(&list, 49));
+	CHECK(!ids_have(&list, 50));
+
+	in("marking of many tokens");
+	for (int64_t id = 1; id <= 5000; id++)
+		((Partition *) marking_add(&m, PARTITION, id * 64))->attempts = (int32_t) id;
+	for (int64_t id = 1; id <= 5000; id++)
+		if (marking_token(&m, PARTITION, id * 64) == NULL ||
+			((Partition *) marking_token(&m, PARTITION, id * 64))->attempts != id)
+			EQUAL(id, 0);
+	EQUAL(m.map[PARTITION].n, 5000);
+	CHECK(marking_token(&m, PARTITION, 63) == NULL);
+	CHECK(marking_token(&m, RUN, 64) == NULL);
+	CHECK(marking_add(&m, PARTITION, 64) == marking_token(&m, PARTITION, 64));
+	EQUAL(m.map[PARTITION].n, 5000);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 64))->prio, PRIORITY_NONE);
+
+	in("jobs");
+	CHECK(marking_job(&m, JOB) == &jobs[0]);
+	CHECK(marking_job(&m, 0) == NULL);
+
+	in("causes");
+	for (int i = 0; i < N_CAUSES; i++)
+		EQUAL(cause_by_name(cause_name((Cause) i)), i);
+}
+
+/* ------------------------------------------------------------------------
+ * Evolve.
+ * ------------------------------------------------------------------------ */
+
+/* One partition of that place, and the event applied to it as number 77 at 99. */
+static Partition
+after(PartitionPlace place, Event e)
+{
+	Marking		m = world();
+	Partition  *p = part(&m, 5, place);
+	Refusal		refusal = {0};
+
+	p->since = 11;
+	p->ticket = 12;
+	p->run = 21;
+	p->live_run = 20;
+	p->attempts = 1;
+	p->misses = 2;
+	if (place == P_UP_FOR_RETRY)
+		p->retry_at = 555;
+	if (place == P_FAILED)
+	{
+		p->cause = CAUSE_CYCLE;
+		p->note = "round";
+	}
+	if (place == P_UPSTREAM_BUILDING || place == P_UPSTREAM_FAILED)
+		ids_add(&p->waits, 31);
+	for (int i = 0; i < e.runs.n; i++)
+		run(&m, e.runs.at[i], R_RUNNING, 1, 5);
+	e.id = 77;
+	e.at = 99;
+	ids_add(&e.parts, 5);
+	CHECK(evolve(&m, &e, &refusal));
+	return *p;
+}
+
+static Event
+event(EventKind kind)
+{
+	return (Event) {.kind = kind,.prio = PRIORITY_NONE};
+}
+
+static Event
+event_of_run(EventKind kind, int64_t id)
+{
+	Event		e = event(kind);
+
+	ids_add(&e.runs, id);
+	return e;
+}
+
+/* Place, and what may have changed: attempts, misses, ticket, since, run, live_run. */
+static void
+partition_is(const Partition *p, PartitionPlace place, int attempts, int misses, int64_t ticket, int64_t since,
+			 int64_t canonical, int64_t live, int line)
+{
+	same_text(net_place_name(PARTITION, (int) p->place), net_place_name(PARTITION, (int) place), line);
+	equal(p->attempts, attempts, "attempts", line);
+	equal(p->misses, misses, "misses", line);
+	equal(p->ticket, ticket, "ticket", line);
+	equal(p->since, since, "since", line);
+	equal(p->run, canonical, "run", line);
+	equal(p->live_run, live, "live_run", line);
+	check(p->dirty, "dirty", line);
+}
+
+#define IS(p, place, attempts, misses, ticket, since, canonical, live) \
+	partition_is(&(p), place, attempts, misses, ticket, since, canonical, live, __LINE__)
+
+static void
+check_evolve_queueing(void)
+{
+	Event		e;
+	Partition	p;
+
+	in("evolve known");
+	e = event(EV_KNOWN);
+	e.job = OTHER_JOB;
+	p = after(P_NEW, e);
+	EQUAL(p.place, P_MISSING);
+	EQUAL(p.job, OTHER_JOB);
+	EQUAL(p.since, 99);
+	EQUAL(p.prio, PRIORITY_NONE);
+
+	in("evolve queued, missing");
+	e = event(EV_QUEUED);
+	e.prio = 7;
+	p = after(P_MISSING, e);
+	IS(p, P_QUEUED, 1, 2, 77, 99, 21, 20);
+	EQUAL(p.prio, 7);
+
+	in("evolve queued, building: a miss of what is live by now");
+	p = after(P_BUILDING, event(EV_QUEUED));
+	IS(p, P_QUEUED, 1, 3, 77, 99, 21, 20);
+	EQUAL(p.prio, 0);
+
+	in("evolve queued, upstream_building");
+	p = after(P_UPSTREAM_BUILDING, event(EV_QUEUED));
+	IS(p, P_QUEUED, 1, 2, 77, 99, 21, 20);
+	EQUAL(p.waits.n, 0);
+
+	in("evolve waiting, building: a miss");
+	e = event(EV_WAITING);
+	e.want = 32;
+	p = after(P_BUILDING, e);
+	IS(p, P_UPSTREAM_BUILDING, 1, 3, 12, 99, 21, 20);
+	CHECK(are(&p.waits, 1, 32));
+
+	in("evolve waiting, upstream_building: waits for more");
+	p = after(P_UPSTREAM_BUILDING, e);
+	IS(p, P_UPSTREAM_BUILDING, 1, 2, 12, 11, 21, 20);
+	CHECK(are(&p.waits, 2, 31, 32));
+
+	in("evolve waiting, upstream_failed: an input recovers");
+	p = after(P_UPSTREAM_FAILED, event(EV_WAITING));
+	IS(p, P_UPSTREAM_BUILDING, 1, 2, 12, 99, 21, 20);
+	CHECK(are(&p.waits, 1, 31));
+
+	in("evolve blocked");
+	p = after(P_UPSTREAM_BUILDING, event(EV_BLOCKED));
+	IS(p, P_UPSTREAM_FAILED, 1, 2, 12, 99, 21, 20);
+	CHECK(are(&p.waits, 1, 31));
+
+	in("evolve prioritised");
+	e = event(EV_PRIORITISED);
+	e.prio = 50;
+	p = after(P_QUEUED, e);
+	IS(p, P_QUEUED, 1, 2, 77, 11, 21, 20);
+	EQUAL(p.prio, 50);
+	p = after(P_UP_FOR_RETRY, e);
+	EQUAL(p.retry_at, 555);
+	EQUAL(p.since, 11);
+
+	in("evolve prioritised to none: the last want goes while a run is under way");
+	p = after(P_BUILDING, event(EV_PRIORITISED));
+	EQUAL(p.prio, PRIORITY_NONE);
+	EQUAL(p.place, P_BUILDING);
+
+	in("evolve rerouted");
+	e = event(EV_REROUTED);
+	e.job = OTHER_JOB;
+	p = after(P_QUEUED, e);
+	IS(p, P_QUEUED, 1, 2, 77, 11, 21, 20);
+	EQUAL(p.job, OTHER_JOB);
+	EQUAL(p.prio, 0);
+	p = after(P_FAILED, e);
+	EQUAL(p.cause, CAUSE_CYCLE);
+	TEXT(p.note, "round");
+
+	in("evolve retried");
+	p = after(P_FAILED, event(EV_RETRIED));
+	IS(p, P_QUEUED, 0, 0, 77, 99, 21, 20);
+	EQUAL(p.cause, CAUSE_NONE);
+	CHECK(p.note == NULL);
+	p = after(P_UP_FOR_RETRY, event(EV_RETRIED));
+	IS(p, P_QUEUED, 0, 0, 77, 99, 21, 20);
+	EQUAL(p.retry_at, 0);
+}
+
+static void
+check_evolve_ends(void)
+{
+	Event		e;
+	Partition	p;
+
+	in("evolve backed_off");
+	e = event(EV_BACKED_OFF);
+	e.until = 600;
+	p = after(P_BUILDING, e);
+	IS(p, P_UP_FOR_RETRY, 2, 2, 77, 99, 21, 20);
+	EQUAL(p.retry_at, 600);
+
+	in("evolve gave_up, attempts");
+	e = event(EV_GAVE_UP);
+	e.cause = CAUSE_ATTEMPTS;
+	p = after(P_BUILDING, e);
+	EQUAL(p.place, P_FAILED);
+	EQUAL(p.attempts, 2);
+	EQUAL(p.misses, 2);
+	EQUAL(p.cause, CAUSE_ATTEMPTS);
+	in("evolve gave_up, no_retry");
+	e.cause = CAUSE_NO_RETRY;
+	EQUAL(after(P_BUILDING, e).attempts, 2);
+	in("evolve gave_up, misses");
+	e.cause = CAUSE_MISSES;
+	p = after(P_BUILDING, e);
+	EQUAL(p.attempts, 1);
+	EQUAL(p.misses, 3);
+	in("evolve gave_up, canceled: no attempt");
+	e.cause = CAUSE_CANCELED;
+	EQUAL(after(P_BUILDING, e).attempts, 1);
+	in("evolve gave_up, cycle");
+	e.cause = CAUSE_CYCLE;
+	e.note = "a waits for a";
+	p = after(P_UPSTREAM_BUILDING, e);
+	EQUAL(p.place, P_FAILED);
+	EQUAL(p.attempts, 1);
+	EQUAL(p.waits.n, 0);
+	TEXT(p.note, "a waits for a");
+
+	in("evolve succeeded");
+	p = after(P_BUILDING, event_of_run(EV_SUCCEEDED, 41));
+	IS(p, P_LIVE, 0, 0, 12, 99, 41, 41);
+	EQUAL(p.prio, PRIORITY_NONE);
+	in("evolve succeeded, live: a new instance beside a sibling");
+	p = after(P_LIVE, event_of_run(EV_SUCCEEDED, 41));
+	IS(p, P_LIVE, 0, 0, 12, 11, 41, 41);
+
+	in("evolve kept: it has its instance still, no attempt counted");
+	p = after(P_BUILDING, event(EV_KEPT));
+	IS(p, P_LIVE, 0, 0, 12, 99, 20, 20);
+
+	in("evolve published");
+	for (int i = P_MISSING; i < N_PARTITION_PLACES; i++)
+	{
+		if (i == P_BUILDING)
+			continue;
+		in("evolve published, %s", net_place_name(PARTITION, i));
+		p = after((PartitionPlace) i, event(EV_PUBLISHED));
+		IS(p, P_LIVE, 0, 0, 12, i == P_LIVE ? 11 : 99, 77, 77);
+		EQUAL(p.prio, PRIORITY_NONE);
+		EQUAL(p.retry_at, 0);
+		EQUAL(p.cause, CAUSE_NONE);
+		EQUAL(p.waits.n, 0);
+	}
+
+	in("evolve fell_back");
+	p = after(P_UPSTREAM_BUILDING, event(EV_FELL_BACK));
+	EQUAL(p.place, P_MISSING);
+	EQUAL(p.prio, PRIORITY_NONE);
+	EQUAL(p.waits.n, 0);
+	in("evolve fell_tainted");
+	p = after(P_UP_FOR_RETRY, event(EV_FELL_TAINTED));
+	EQUAL(p.place, P_TAINTED);
+	EQUAL(p.retry_at, 0);
+	EQUAL(p.live_run, 20);
+
+	in("evolve untainted");
+	p = after(P_FAILED, event(EV_UNTAINTED));
+	IS(p, P_LIVE, 0, 0, 12, 99, 20, 20);
+	EQUAL(p.cause, CAUSE_NONE);
+	in("evolve rebuilt");
+	e = event(EV_REBUILT);
+	e.prio = 3;
+	p = after(P_TAINTED, e);
+	EQUAL(p.place, P_BUILDING);
+	EQUAL(p.prio, 3);
+	in("evolve forgotten");
+	p = after(P_LIVE, event(EV_FORGOTTEN));
+	EQUAL(p.place, P_MISSING);
+	EQUAL(p.run, 0);
+	EQUAL(p.live_run, 0);
+}
+
+static void
+check_evolve_claimed(void)
+{
+	Marking		m = world();
+	Event		e = event(EV_CLAIMED);
+	Refusal		refusal = {0};
+	Run		   *r;
+
+	in("evolve claimed, one output each");
+	part(&m, 1, P_QUEUED);
+	part(&m, 2, P_UP_FOR_RETRY)->attempts = 2;
+	e.at = 5;
+	e.job = JOB;
+	e.runs = ids(2, 101, 102);
+	e.parts = ids(2, 1, 2);
+	CHECK(evolve(&m, &e, &refusal));
+	r = marking_token(&m, RUN, 101);
+	EQUAL(r->place, R_RUNNING);
+	EQUAL(r->started, 5);
+	EQUAL(r->job, JOB);
+	EQUAL(r->attempt, 1);
+	CHECK(are(&r->outputs, 1, 1));
+	r = marking_token(&m, RUN, 102);
+	EQUAL(r->attempt, 3);
+	CHECK(are(&r->outputs, 1, 2));
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->run, 101);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 2))->run, 102);
+	PLACE(&m, 2, P_BUILDING);
+
+	in("evolve claimed, sizes; a live output stays live and keeps its instance");
+	m = world();
+	part(&m, 1, P_QUEUED);
+	part(&m, 2, P_LIVE)->run = 20;
+	part(&m, 3, P_FAILED)->attempts = 3;
+	part(&m, 4, P_MISSING);
+	e.runs = ids(2, 101, 102);
+	e.parts = ids(4, 1, 2, 3, 4);
+	e.sizes = ids(2, 3, 1);
+	CHECK(evolve(&m, &e, &refusal));
+	r = marking_token(&m, RUN, 101);
+	CHECK(are(&r->outputs, 3, 1, 2, 3));
+	EQUAL(r->attempt, 4);
+	r = marking_token(&m, RUN, 102);
+	CHECK(are(&r->outputs, 1, 4));
+	EQUAL(r->attempt, 1);
+	PLACE(&m, 1, P_BUILDING);
+	PLACE(&m, 2, P_LIVE);
+	PLACE(&m, 3, P_BUILDING);
+	PLACE(&m, 4, P_BUILDING);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 2))->run, 20);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 3))->run, 101);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 4))->run, 102);
+
+	in("evolve succeeded, sizes with a run that made nothing");
+	e = event(EV_SUCCEEDED);
+	e.at = 6;
+	e.runs = ids(2, 101, 102);
+	e.parts = ids(1, 4);
+	e.sizes = ids(2, 0, 1);
+	CHECK(evolve(&m, &e, &refusal));
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 4))->live_run, 102);
+	EQUAL(((Run *) marking_token(&m, RUN, 101))->place, R_SUCCEEDED);
+	EQUAL(((Run *) marking_token(&m, RUN, 102))->finished, 6);
+
+	in("evolve claimed: never two builders of one ref");
+	m = world();
+	part(&m, 1, P_BUILDING);
+	e = event(EV_CLAIMED);
+	e.runs = ids(1, 103);
+	e.parts = ids(1, 1);
+	CHECK(!evolve(&m, &e, &refusal));
+	EQUAL(refusal.machine, PARTITION);
+	EQUAL(refusal.id, 1);
+	EQUAL(refusal.place, P_BUILDING);
+	EQUAL(refusal.signal, PS_CLAIMED);
+}
+
+static void
+check_evolve_wants(void)
+{
+	static const struct
+	{
+		EventKind	kind;
+		WantPlace	place;
+	}			ends[] = {{EV_WANT_DONE, W_SUCCESSFUL}, {EV_WANT_CANCELED, W_CANCELED}, {EV_WANT_EXPIRED, W_EXPIRED}};
+	Marking		m = world();
+	Event		e = event(EV_WANTED);
+	Refusal		refusal = {0};
+	Want	   *w;
+
+	in("evolve wanted, in several slices");
+	part(&m, 1, P_MISSING);
+	e.id = 1;
+	e.at = 5;
+	e.want = 9;
+	e.prio = -10;
+	e.parts = ids(3, 1, 2, 3);
+	CHECK(evolve(&m, &e, &refusal));
+	e.id = 2;
+	e.parts = ids(2, 4, 5);
+	CHECK(evolve(&m, &e, &refusal));
+	w = marking_token(&m, WANT, 9);
+	EQUAL(w->place, W_ACTIVE);
+	EQUAL(w->total, 5);
+	EQUAL(w->prio, -10);
+	EQUAL(w->created, 5);
+	EQUAL(w->ended, 0);
+	EQUAL(w->run, 0);
+	in("evolve wanted: it is the want's event, the refs move by others");
+	PLACE(&m, 1, P_MISSING);
+
+	in("evolve wanted, derivative");
+	e.want = 10;
+	e.runs = ids(1, 101);
+	CHECK(evolve(&m, &e, &refusal));
+	EQUAL(((Want *) marking_token(&m, WANT, 10))->run, 101);
+
+	for (int i = 0; i < 3; i++)
+	{
+		in("evolve %s", net_event(ends[i].kind)->name);
+		e = event(EV_WANTED);
+		e.want = 20 + i;
+		CHECK(evolve(&m, &e, &refusal));
+		e = event(ends[i].kind);
+		e.want = 20 + i;
+		e.at = 8;
+		CHECK(evolve(&m, &e, &refusal));
+		w = marking_token(&m, WANT, e.want);
+		EQUAL(w->place, ends[i].place);
+		EQUAL(w->ended, 8);
+		e.at = 9;
+		CHECK(evolve(&m, &e, &refusal));
+		EQUAL(w->ended, 8);
+		in("evolve wanted after %s", net_event(ends[i].kind)->name);
+		e = event(EV_WANTED);
+		e.want = 20 + i;
+		CHECK(!evolve(&m, &e, &refusal));
+		EQUAL(refusal.machine, WANT);
+	}
+}
+
+static void
+check_evolve_runs_and_taints(void)
+{
+	static const struct
+	{
+		EventKind	kind;
+		RunPlace	place;
+	}			ends[] = {{EV_SUCCEEDED, R_SUCCEEDED}, {EV_FAILED, R_FAILED}, {EV_MISSED, R_DEP_MISS},
+	{EV_RUN_CANCELED, R_CANCELED}, {EV_LOST, R_LOST}};
+	Marking		m = world();
+	Refusal		refusal = {0};
+	Event		e;
+
+	for (int i = 0; i < 5; i++)
+	{
+		Run		   *r = run(&m, 100 + i, R_RUNNING, 0);
+
+		in("evolve %s of a run", net_event(ends[i].kind)->name);
+		e = event_of_run(ends[i].kind, r->id);
+		e.at = 44;
+		CHECK(evolve(&m, &e, &refusal));
+		EQUAL(r->place, ends[i].place);
+		EQUAL(r->finished, 44);
+		e.at = 45;
+		CHECK(evolve(&m, &e, &refusal));
+		EQUAL(r->finished, 44);
+		for (int k = 0; k < 5; k++)
+		{
+			if (k == i)
+				continue;
+			in("evolve %s of a run that is %s", net_event(ends[k].kind)->name, net_place_name(RUN, ends[i].place));
+			e = event_of_run(ends[k].kind, r->id);
+			CHECK(!evolve(&m, &e, &refusal));
+			EQUAL(refusal.machine, RUN);
+			EQUAL(refusal.id, r->id);
+		}
+	}
+
+	in("evolve missed: the refs that it names do not move by it");
+	part(&m, 1, P_MISSING);
+	run(&m, 110, R_RUNNING, 0);
+	e = event_of_run(EV_MISSED, 110);
+	e.parts = ids(1, 1);
+	CHECK(evolve(&m, &e, &refusal));
+	PLACE(&m, 1, P_MISSING);
+
+	in("evolve tainted, in slices");
+	part(&m, 2, P_LIVE);
+	part(&m, 3, P_LIVE);
+	e = event(EV_TAINTED);
+	e.at = 50;
+	e.taint = 7;
+	e.parts = ids(1, 2);
+	CHECK(evolve(&m, &e, &refusal));
+	e.at = 50;
+	e.parts = ids(1, 3);
+	CHECK(evolve(&m, &e, &refusal));
+	EQUAL(((Taint *) marking_token(&m, TAINT, 7))->place, T_ACTIVE);
+	EQUAL(((Taint *) marking_token(&m, TAINT, 7))->created, 50);
+	PLACE(&m, 2, P_TAINTED);
+	PLACE(&m, 3, P_TAINTED);
+	in("evolve taint_canceled");
+	e = event(EV_TAINT_CANCELED);
+	e.taint = 7;
+	e.at = 60;
+	CHECK(evolve(&m, &e, &refusal));
+	EQUAL(((Taint *) marking_token(&m, TAINT, 7))->place, T_CANCELED);
+	EQUAL(((Taint *) marking_token(&m, TAINT, 7))->created, 50);
+	in("evolve taint_canceled, of a taint that there is not");
+	e.taint = 8;
+	CHECK(!evolve(&m, &e, &refusal));
+	EQUAL(refusal.machine, TAINT);
+	in("evolve tainted, after it was canceled");
+	e = event(EV_TAINTED);
+	e.taint = 7;
+	CHECK(!evolve(&m, &e, &refusal));
+	EQUAL(refusal.machine, TAINT);
+}
+
+/* ------------------------------------------------------------------------
+ * Decide.
+ * ------------------------------------------------------------------------ */
+
+static void
+check_wanted(void)
+{
+	for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+		for (int job = 0; job <= SOURCE; job++)
+			for (int prio = -1; prio <= 1; prio++)
+			{
+				Marking		m = world();
+				Ids			list = ids(1, 1);
+				Events		out = {0};
+				bool		idle = place == P_MISSING || place == P_TAINTED;
+
+				in("wanted with priority %d: %s, job %d", prio, net_place_name(PARTITION, place), job);
+				part(&m, 1, (PartitionPlace) place)->job = job;
+				decide_wanted(&m, &list, prio, &out);
+				if (idle && job == JOB)
+				{
+					KINDS(&out, "queued");
+					EQUAL(out.at[0]->prio, prio);
+				}
+				else if (idle || place == P_LIVE || prio <= 0)
+					KINDS(&out, "");
+				else
+				{
+					KINDS(&out, "prioritised");
+					EQUAL(out.at[0]->prio, prio);
+				}
+				SETTLE(&m, &out);
+				if (idle && job == JOB)
+					PLACE(&m, 1, P_QUEUED);
+				else
+					PLACE(&m, 1, (PartitionPlace) place);
+			}
+}
+
+static void
+check_claim(void)
+{
+	Marking		m = world();
+	Events		out = {0};
+	Ids			parts = ids(3, 1, 2, 3);
+	Ids			runs = ids(3, 101, 102, 103);
+	const Event *e;
+
+	in("claim");
+	part(&m, 1, P_QUEUED);
+	part(&m, 2, P_QUEUED)->job = OTHER_JOB;
+	part(&m, 3, P_UP_FOR_RETRY);
+	decide_claim(&m, &parts, &runs, "w1", &out);
+	KINDS(&out, "claimed claimed");
+	e = nth(&out, EV_CLAIMED, 0);
+	EQUAL(e->job, JOB);
+	CHECK(are(&e->runs, 2, 101, 103));
+	CHECK(are(&e->parts, 2, 1, 3));
+	TEXT(e->note, "w1");
+	e = nth(&out, EV_CLAIMED, 1);
+	EQUAL(e->job, OTHER_JOB);
+	CHECK(are(&e->runs, 1, 102));
+	CHECK(are(&e->parts, 1, 2));
+	SETTLE(&m, &out);
+	for (int i = 1; i <= 3; i++)
+	{
+		PLACE(&m, i, P_BUILDING);
+		EQUAL(((Partition *) marking_token(&m, PARTITION, i))->run, 100 + i);
+	}
+}
+
+static void
+check_report(void)
+{
+	static const RunSignal signals[] = {RS_SUCCEEDED, RS_FAILED, RS_MISSED, RS_CANCELED, RS_LOST};
+	static const RunPlace places[] = {R_SUCCEEDED, R_FAILED, R_DEP_MISS, R_CANCELED, R_LOST};
+
+	for (int s = 0; s < 5; s++)
+		for (int p = 0; p < 5; p++)
+		{
+			Marking		m = world();
+			Ids			list = ids(2, 101, 102);
+			Ids			fresh = {0};
+			Refusal		refusal = {0};
+			bool		accepted;
+
+			in("report %s on a run that is %s", net_signal_name(RUN, (int) signals[s]), net_place_name(RUN, (int) places[p]));
+			run(&m, 101, R_RUNNING, 0);
+			run(&m, 102, places[p], 0);
+			accepted = decide_report(&m, signals[s], &list, &fresh, &refusal);
+			EQUAL(accepted, s == p);
+			if (s == p)
+				CHECK(are(&fresh, 1, 101));
+			else
+			{
+				EQUAL(refusal.machine, RUN);
+				EQUAL(refusal.id, 102);
+				EQUAL(refusal.place, places[p]);
+				EQUAL(refusal.signal, signals[s]);
+			}
+		}
+}
+
+static void
+check_succeeded(void)
+{
+	Marking		m = world();
+	Events		out = {0};
+	Ids			list = ids(2, 101, 102);
+	Ids			made = ids(1, 2);
+	const Event *e;
+
+	in("succeeded, one output each");
+	part(&m, 1, P_BUILDING);
+	part(&m, 2, P_BUILDING);
+	run(&m, 101, R_RUNNING, 1, 1);
+	run(&m, 102, R_RUNNING, 1, 2);
+	decide_succeeded(&m, &list, NULL, 0, &out);
+	KINDS(&out, "succeeded");
+	e = the(&out, EV_SUCCEEDED);
+	CHECK(are(&e->runs, 2, 101, 102));
+	CHECK(are(&e->parts, 2, 1, 2));
+	EQUAL(e->sizes.n, 0);
+	SETTLE(&m, &out);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->live_run, 101);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 2))->live_run, 102);
+
+	in("succeeded, several outputs");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	for (int i = 1; i <= 3; i++)
+		part(&m, i, P_BUILDING);
+	run(&m, 101, R_RUNNING, 2, 1, 2);
+	run(&m, 102, R_RUNNING, 1, 3);
+	decide_succeeded(&m, &list, NULL, 0, &out);
+	CHECK(are(&the(&out, EV_SUCCEEDED)->sizes, 2, 2, 1));
+	SETTLE(&m, &out);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 2))->live_run, 101);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 3))->live_run, 102);
+
+	in("succeeded, made some: each other one is a failed attempt, as its own state says");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	list = ids(1, 101);
+	for (int i = 1; i <= 7; i++)
+		part(&m, i, P_BUILDING);
+	((Partition *) marking_token(&m, PARTITION, 3))->attempts = 2;
+	((Partition *) marking_token(&m, PARTITION, 4))->sound = true;
+	((Partition *) marking_token(&m, PARTITION, 4))->live_run = 20;
+	((Partition *) marking_token(&m, PARTITION, 5))->prio = PRIORITY_NONE;
+	((Partition *) marking_token(&m, PARTITION, 6))->prio = PRIORITY_NONE;
+	((Partition *) marking_token(&m, PARTITION, 6))->live_run = 20;
+	part(&m, 7, P_LIVE)->live_run = 20;
+	run(&m, 101, R_RUNNING, 7, 1, 2, 3, 4, 5, 6, 7);
+	decide_succeeded(&m, &list, &made, 1000 * SECOND, &out);
+	KINDS(&out, "succeeded backed_off gave_up kept fell_back fell_tainted");
+	CHECK(are(&the(&out, EV_SUCCEEDED)->parts, 1, 2));
+	CHECK(are(&the(&out, EV_BACKED_OFF)->parts, 1, 1));
+	EQUAL(the(&out, EV_BACKED_OFF)->until, 1010 * SECOND);
+	CHECK(are(&the(&out, EV_GAVE_UP)->parts, 1, 3));
+	EQUAL(the(&out, EV_GAVE_UP)->cause, CAUSE_ATTEMPTS);
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_UP_FOR_RETRY);
+	PLACE(&m, 2, P_LIVE);
+	PLACE(&m, 3, P_FAILED);
+	PLACE(&m, 4, P_LIVE);
+	PLACE(&m, 5, P_MISSING);
+	PLACE(&m, 6, P_TAINTED);
+	PLACE(&m, 7, P_LIVE);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->attempts, 1);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 4))->attempts, 0);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 7))->live_run, 20);
+	EQUAL(((Run *) marking_token(&m, RUN, 101))->place, R_SUCCEEDED);
+
+	in("succeeded, made nothing");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	made.n = 0;
+	part(&m, 1, P_BUILDING);
+	run(&m, 101, R_RUNNING, 1, 1);
+	decide_succeeded(&m, &list, &made, 0, &out);
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_UP_FOR_RETRY);
+}
+
+/* One output with so many attempts behind it ends in that way. */
+static const Event *
+ended(EventKind kind, bool retry, int attempts, PartitionPlace expected, int attempts_then)
+{
+	Marking		m = world();
+	Events		out = {0};
+	Ids			list = ids(1, 101);
+
+	in("%s%s after %d attempts", net_event(kind)->name, retry ? "" : ", no retry", attempts);
+	part(&m, 1, P_BUILDING)->attempts = attempts;
+	run(&m, 101, R_RUNNING, 1, 1);
+	decide_ended(&m, kind, &list, retry, "so", 1000 * SECOND, &out);
+	EQUAL(out.n, 2);
+	CHECK(out.at[0]->kind == kind);
+	TEXT(out.at[0]->note, "so");
+	SETTLE(&m, &out);
+	PLACE(&m, 1, expected);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->attempts, attempts_then);
+	return out.at[1];
+}
+
+static void
+check_ended(void)
+{
+	static const EventKind kinds[] = {EV_FAILED, EV_LOST, EV_RUN_CANCELED};
+
+	EQUAL(ended(EV_FAILED, true, 0, P_UP_FOR_RETRY, 1)->until, 1010 * SECOND);
+	EQUAL(ended(EV_FAILED, true, 1, P_UP_FOR_RETRY, 2)->until, 1020 * SECOND);
+	EQUAL(ended(EV_FAILED, true, 2, P_FAILED, 3)->cause, CAUSE_ATTEMPTS);
+	EQUAL(ended(EV_FAILED, false, 0, P_FAILED, 1)->cause, CAUSE_NO_RETRY);
+	EQUAL(ended(EV_LOST, true, 0, P_UP_FOR_RETRY, 1)->until, 1010 * SECOND);
+	EQUAL(ended(EV_LOST, true, 2, P_FAILED, 3)->cause, CAUSE_ATTEMPTS);
+	EQUAL(ended(EV_RUN_CANCELED, true, 0, P_FAILED, 0)->cause, CAUSE_CANCELED);
+
+	for (int i = 0; i < 3; i++)
+	{
+		Marking		m = world();
+		Events		out = {0};
+		Ids			list = ids(2, 101, 102);
+
+		in("%s: kept, live beside a sibling, wanted by nobody", net_event(kinds[i])->name);
+		part(&m, 1, P_BUILDING)->sound = true;
+		part(&m, 2, P_LIVE);
+		part(&m, 3, P_BUILDING)->prio = PRIORITY_NONE;
+		part(&m, 4, P_BUILDING)->prio = PRIORITY_NONE;
+		((Partition *) marking_token(&m, PARTITION, 4))->live_run = 20;
+		run(&m, 101, R_RUNNING, 2, 1, 2);
+		run(&m, 102, R_RUNNING, 2, 3, 4);
+		decide_ended(&m, kinds[i], &list, true, NULL, 0, &out);
+		EQUAL(out.n, 4);
+		CHECK(are(&out.at[0]->runs, 2, 101, 102));
+		SETTLE(&m, &out);
+		PLACE(&m, 1, P_LIVE);
+		PLACE(&m, 2, P_LIVE);
+		PLACE(&m, 3, P_MISSING);
+		PLACE(&m, 4, P_TAINTED);
+	}
+}
+
+static void
+check_backoff(void)
+{
+	in("backoff");
+	EQUAL(decide_backoff(10 * SECOND, 1), 10 * SECOND);
+	EQUAL(decide_backoff(10 * SECOND, 2), 20 * SECOND);
+	EQUAL(decide_backoff(10 * SECOND, 3), 40 * SECOND);
+	EQUAL(decide_backoff(10 * SECOND, 9), 2560 * SECOND);
+	EQUAL(decide_backoff(10 * SECOND, 10), HOUR);
+	EQUAL(decide_backoff(10 * SECOND, 1000000), HOUR);
+	EQUAL(decide_backoff(HOUR, 1), HOUR);
+	EQUAL(decide_backoff(HOUR, 5), HOUR);
+	in("backoff that is longer than the cap");
+	EQUAL(decide_backoff(2 * HOUR, 1), 2 * HOUR);
+	EQUAL(decide_backoff(2 * HOUR, 7), 2 * HOUR);
+	in("no backoff");
+	EQUAL(decide_backoff(0, 1), 0);
+	EQUAL(decide_backoff(0, 100), 0);
+}
+
+/* ---- missed ---- */
+
+static const Ids nobody = {0};
+
+static void
+check_missed(void)
+{
+	Marking		m = world();
+	Events		out = {0};
+	Ids			all = ids(2, 1, 2);
+	Ids			lacking = ids(3, 8, 9, 7);
+	Ids			one = ids(1, 1);
+	const Event *e;
+
+	in("missed: all outputs wait; what is lacking is wanted with the greatest priority");
+	part(&m, 1, P_BUILDING)->prio = -10;
+	part(&m, 2, P_BUILDING)->prio = 40;
+	part(&m, 7, P_MISSING)->job = SOURCE;
+	part(&m, 8, P_MISSING);
+	part(&m, 9, P_QUEUED);
+	run(&m, 101, R_RUNNING, 2, 1, 2);
+	decide_missed(&m, 101, &all, &lacking, false, &nobody, 55, NULL, &out);
+	KINDS(&out, "missed waiting wanted queued prioritised");
+	e = the(&out, EV_MISSED);
+	CHECK(are(&e->runs, 1, 101));
+	CHECK(are(&e->parts, 3, 8, 9, 7));
+	e = the(&out, EV_WAITING);
+	EQUAL(e->want, 55);
+	CHECK(are(&e->parts, 2, 1, 2));
+	e = the(&out, EV_WANTED);
+	EQUAL(e->want, 55);
+	EQUAL(e->prio, 40);
+	CHECK(are(&e->runs, 1, 101));
+	CHECK(are(&e->parts, 3, 8, 9, 7));
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_UPSTREAM_BUILDING);
+	PLACE(&m, 2, P_UPSTREAM_BUILDING);
+	PLACE(&m, 7, P_MISSING);
+	PLACE(&m, 8, P_QUEUED);
+	PLACE(&m, 9, P_QUEUED);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 8))->prio, 40);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 9))->prio, 40);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->misses, 1);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->attempts, 0);
+	EQUAL(((Run *) marking_token(&m, RUN, 101))->place, R_DEP_MISS);
+	EQUAL(((Want *) marking_token(&m, WANT, 55))->total, 3);
+
+	in("missed: all live by now");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	part(&m, 1, P_BUILDING);
+	run(&m, 101, R_RUNNING, 1, 1);
+	decide_missed(&m, 101, &one, &nobody, false, &nobody, 55, NULL, &out);
+	KINDS(&out, "missed queued");
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_QUEUED);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->misses, 1);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->prio, 0);
+	CHECK(marking_token(&m, WANT, 55) == NULL);
+
+	in("missed: something of it is failed");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	lacking = ids(2, 8, 9);
+	part(&m, 1, P_BUILDING);
+	part(&m, 8, P_FAILED);
+	part(&m, 9, P_MISSING);
+	run(&m, 101, R_RUNNING, 1, 1);
+	decide_missed(&m, 101, &one, &lacking, true, &nobody, 55, NULL, &out);
+	KINDS(&out, "missed waiting blocked wanted queued");
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_UPSTREAM_FAILED);
+	PLACE(&m, 8, P_FAILED);
+	PLACE(&m, 9, P_QUEUED);
+	CHECK(are(&((Partition *) marking_token(&m, PARTITION, 1))->waits, 1, 55));
+
+	in("missed: only one output is impacted, the other is queued again, a third is live");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	lacking = ids(1, 9);
+	part(&m, 1, P_BUILDING);
+	part(&m, 2, P_BUILDING);
+	part(&m, 3, P_LIVE);
+	part(&m, 9, P_MISSING);
+	run(&m, 101, R_RUNNING, 3, 1, 2, 3);
+	decide_missed(&m, 101, &one, &lacking, false, &nobody, 55, NULL, &out);
+	KINDS(&out, "missed waiting wanted queued queued");
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_UPSTREAM_BUILDING);
+	PLACE(&m, 2, P_QUEUED);
+	PLACE(&m, 3, P_LIVE);
+	PLACE(&m, 9, P_QUEUED);
+
+	in("missed: an output is kept, another is wanted by nobody: neither waits, so nothing is wanted");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	all = ids(2, 1, 2);
+	part(&m, 1, P_BUILDING)->sound = true;
+	part(&m, 2, P_BUILDING)->prio = PRIORITY_NONE;
+	part(&m, 9, P_MISSING);
+	run(&m, 101, R_RUNNING, 2, 1, 2);
+	decide_missed(&m, 101, &all, &lacking, false, &nobody, 55, NULL, &out);
+	KINDS(&out, "missed kept fell_back");
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_LIVE);
+	PLACE(&m, 2, P_MISSING);
+	PLACE(&m, 9, P_MISSING);
+}
+
+static void
+check_missed_too_often(void)
+{
+	Ids			one = ids(1, 1);
+	Ids			lacking = ids(1, 9);
+
+	for (int misses = 0; misses <= 2; misses++)
+		for (int live = 0; live <= 1; live++)
+		{
+			Marking		m = world();
+			Events		out = {0};
+
+			in("missed after %d misses, of at most 3%s", misses, live ? ", all live" : "");
+			part(&m, 1, P_BUILDING)->misses = misses;
+			part(&m, 9, live ? P_LIVE : P_MISSING);
+			run(&m, 101, R_RUNNING, 1, 1);
+			decide_missed(&m, 101, &one, live ? &nobody : &lacking, false, &nobody, 55, NULL, &out);
+			SETTLE(&m, &out);
+			PLACE(&m, 1, misses == 2 ? P_FAILED : live ? P_QUEUED : P_UPSTREAM_BUILDING);
+			EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->misses, misses + 1);
+			if (misses == 2)
+			{
+				EQUAL(the(&out, EV_GAVE_UP)->cause, CAUSE_MISSES);
+				CHECK(the(&out, EV_WANTED) == NULL);
+			}
+		}
+}
+
+static void
+check_missed_on_cycle(void)
+{
+	Marking		m = world();
+	Events		out = {0};
+	Ids			one = ids(1, 1);
+	Ids			lacking = ids(2, 8, 9);
+	Ids			cycle = ids(2, 8, 1);
+
+	in("missed: a cycle of two");
+	part(&m, 1, P_BUILDING);
+	part(&m, 8, P_UPSTREAM_BUILDING);
+	part(&m, 9, P_MISSING);
+	run(&m, 101, R_RUNNING, 1, 1);
+	decide_missed(&m, 101, &one, &lacking, false, &cycle, 55, "a waits for b waits for a", &out);
+	KINDS(&out, "missed gave_up");
+	EQUAL(the(&out, EV_GAVE_UP)->cause, CAUSE_CYCLE);
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_FAILED);
+	PLACE(&m, 8, P_FAILED);
+	PLACE(&m, 9, P_MISSING);
+	TEXT(((Partition *) marking_token(&m, PARTITION, 1))->note, "a waits for b waits for a");
+	TEXT(((Partition *) marking_token(&m, PARTITION, 8))->note, "a waits for b waits for a");
+
+	in("missed: its own output");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	part(&m, 1, P_BUILDING);
+	run(&m, 101, R_RUNNING, 1, 1);
+	decide_missed(&m, 101, &one, &one, false, &one, 55, "a waits for a", &out);
+	KINDS(&out, "missed gave_up");
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_FAILED);
+
+	in("missed: a cycle through one output, the other is queued again");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	part(&m, 1, P_BUILDING);
+	part(&m, 2, P_BUILDING);
+	run(&m, 101, R_RUNNING, 2, 1, 2);
+	decide_missed(&m, 101, &one, &one, false, &one, 55, "a waits for a", &out);
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_FAILED);
+	PLACE(&m, 2, P_QUEUED);
+}
+
+static void
+check_published(void)
+{
+	for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+	{
+		Marking		m = world();
+		Events		out = {0};
+		Ids			two = ids(2, 1, 2);
+		Refusal		refusal = {0};
+		bool		accepted;
+
+		in("published, %s", net_place_name(PARTITION, place));
+		part(&m, 1, P_MISSING);
+		part(&m, 2, (PartitionPlace) place);
+		accepted = decide_published(&m, &two, &out, &refusal);
+		EQUAL(accepted, place != P_BUILDING);
+		if (!accepted)
+		{
+			EQUAL(refusal.machine, PARTITION);
+			EQUAL(refusal.id, 2);
+			EQUAL(refusal.place, P_BUILDING);
+			continue;
+		}
+		KINDS(&out, "published");
+		SETTLE(&m, &out);
+		PLACE(&m, 1, P_LIVE);
+		PLACE(&m, 2, P_LIVE);
+	}
+}
+
+/* ---- look ---- */
+
+typedef struct Look
+{
+	PartitionPlace place;
+	int			job;
+	int			cover;			/* of the wants in force; prio is 0 where it means something */
+	int			lacking;		/* an input is not live */
+	bool		lost;			/* one is failed or upstream_failed */
+	int64_t		live_run;
+	const char *event;			/* "" for none */
+	PartitionPlace then;
+} Look;
+
+#define NOBODY PRIORITY_NONE
+
+static const Look looks[] = {
+	/* waits: ready, still waits, blocked, recovers */
+	{P_UPSTREAM_BUILDING, JOB, 0, 0, false, 0, "queued", P_QUEUED},
+	{P_UPSTREAM_BUILDING, JOB, 0, 9, false, 0, "", P_UPSTREAM_BUILDING},
+	{P_UPSTREAM_BUILDING, JOB, 5, 9, false, 0, "prioritised", P_UPSTREAM_BUILDING},
+	{P_UPSTREAM_BUILDING, JOB, 0, 9, true, 0, "blocked", P_UPSTREAM_FAILED},
+	{P_UPSTREAM_FAILED, JOB, 0, 9, true, 0, "", P_UPSTREAM_FAILED},
+	{P_UPSTREAM_FAILED, JOB, -5, 9, true, 0, "prioritised", P_UPSTREAM_FAILED},
+	{P_UPSTREAM_FAILED, JOB, 0, 9, false, 0, "waiting", P_UPSTREAM_BUILDING},
+	{P_UPSTREAM_FAILED, JOB, 0, 0, false, 0, "queued", P_QUEUED},
+	/* waits, and nobody wants it or makes it any more */
+	{P_UPSTREAM_BUILDING, JOB, NOBODY, 9, false, 0, "fell_back", P_MISSING},
+	{P_UPSTREAM_BUILDING, JOB, NOBODY, 0, false, 0, "fell_back", P_MISSING},
+	{P_UPSTREAM_BUILDING, JOB, NOBODY, 9, true, 20, "fell_tainted", P_TAINTED},
+	{P_UPSTREAM_FAILED, JOB, NOBODY, 9, true, 0, "fell_back", P_MISSING},
+	{P_UPSTREAM_BUILDING, 0, 0, 9, false, 0, "fell_back", P_MISSING},
+	{P_UPSTREAM_FAILED, SOURCE, 0, 9, true, 0, "fell_back", P_MISSING},
+	/* queued or backing off */
+	{P_QUEUED, JOB, 0, 0, false, 0, "", P_QUEUED},
+	{P_QUEUED, JOB, 3, 0, false, 0, "prioritised", P_QUEUED},
+	{P_QUEUED, JOB, -3, 0, false, 0, "prioritised", P_QUEUED},
+	{P_QUEUED, JOB, NOBODY, 0, false, 0, "fell_back", P_MISSING},
+	{P_QUEUED, JOB, NOBODY, 0, false, 20, "fell_tainted", P_TAINTED},
+	{P_QUEUED, 0, 0, 0, false, 0, "fell_back", P_MISSING},
+	{P_QUEUED, SOURCE, 0, 0, false, 0, "fell_back", P_MISSING},
+	{P_UP_FOR_RETRY, JOB, 0, 0, false, 0, "", P_UP_FOR_RETRY},
+	{P_UP_FOR_RETRY, JOB, 3, 0, false, 0, "prioritised", P_UP_FOR_RETRY},
+	{P_UP_FOR_RETRY, JOB, NOBODY, 0, false, 0, "fell_back", P_MISSING},
+	{P_UP_FOR_RETRY, 0, 0, 0, false, 20, "fell_tainted", P_TAINTED},
+	/* a run makes it, or it is failed: it stays, whoever wants it */
+	{P_BUILDING, JOB, 0, 0, false, 0, "", P_BUILDING},
+	{P_BUILDING, JOB, 3, 0, false, 0, "prioritised", P_BUILDING},
+	{P_BUILDING, JOB, NOBODY, 0, false, 0, "prioritised", P_BUILDING},
+	{P_FAILED, JOB, 0, 0, false, 0, "", P_FAILED},
+	{P_FAILED, JOB, NOBODY, 0, false, 0, "prioritised", P_FAILED},
+	/* idle: a job defined later makes it */
+	{P_MISSING, JOB, NOBODY, 0, false, 0, "", P_MISSING},
+	{P_MISSING, JOB, 4, 0, false, 0, "queued", P_QUEUED},
+	{P_MISSING, SOURCE, 4, 0, false, 0, "", P_MISSING},
+	{P_MISSING, 0, 4, 0, false, 0, "", P_MISSING},
+	{P_TAINTED, JOB, 4, 0, false, 20, "queued", P_QUEUED},
+	{P_TAINTED, SOURCE, 4, 0, false, 20, "", P_TAINTED},
+	{P_TAINTED, JOB, NOBODY, 0, false, 20, "", P_TAINTED},
+	{P_LIVE, JOB, 4, 0, false, 20, "", P_LIVE},
+	{P_LIVE, JOB, NOBODY, 0, false, 20, "", P_LIVE},
+};
+
+static void
+check_look(void)
+{
+	for (int i = 0; i < (int) (sizeof(looks) / sizeof(looks[0])); i++)
+	{
+		const Look *l = &looks[i];
+		Marking		m = world();
+		Ids			one = ids(1, 1);
+		Events		out = {0};
+		Partition  *p = part(&m, 1, l->place);
+
+		in("look %d: %s, job %d, wants %d, lacks %d%s", i, net_place_name(PARTITION, (int) l->place), l->job, l->cover,
+		   l->lacking, l->lost ? ", lost" : "");
+		p->job = l->job;
+		p->cover = l->cover;
+		p->lacking = l->lacking;
+		p->input_lost = l->lost;
+		p->live_run = l->live_run;
+		if (l->place == P_UPSTREAM_BUILDING || l->place == P_UPSTREAM_FAILED)
+			ids_add(&p->waits, 55);
+		decide_look(&m, &one, &out);
+		KINDS(&out, l->event);
+		SETTLE(&m, &out);
+		PLACE(&m, 1, l->then);
+		if (l->then != P_MISSING && l->then != P_TAINTED && l->then != P_LIVE)
+			EQUAL(p->prio, l->cover);
+		EQUAL(p->attempts, 0);
+		EQUAL(p->misses, 0);
+	}
+}
+
+int
+main(void)
+{
+	check_net();
+	check_containers();
+	check_evolve_queueing();
+	check_evolve_ends();
+	check_evolve_claimed();
+	check_evolve_wants();
+	check_evolve_runs_and_taints();
+	check_wanted();
+	check_claim();
+	check_report();
+	check_succeeded();
+	check_ended();
+	check_backoff();
+	check_missed();
+	check_missed_too_often();
+	check_missed_on_cycle();
+	check_published();
+	check_look();
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed > 0;
+}

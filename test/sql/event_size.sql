@@ -1,0 +1,34 @@
+-- One call with very many refs would write an event that is too large for a row.
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS databuild;
+CREATE EXTENSION databuild;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\pset format unaligned
+\pset tuples_only on
+\pset null -
+SET jit = off;
+-- the newest run of a ref
+CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
+	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
+SELECT databuild.define_job('n', ARRAY['n/[0-9]+']);
+SELECT databuild.define_job('top', ARRAY['top']);
+SELECT databuild.want(ARRAY(SELECT 'n/' || i FROM generate_series(1, 10100) AS i)) > 0;
+SELECT count(*) FROM databuild.claim('w', max_runs => 10000);
+SELECT count(*) FROM databuild.claim('w', max_runs => 10000);
+SELECT databuild.succeed_many(ARRAY(SELECT run_id FROM databuild.job_runs));
+SELECT databuild.want(ARRAY['top']) > 0;
+SELECT count(*) FROM databuild.claim('w');
+SELECT databuild.miss(pg_temp.run('top'), ARRAY(SELECT 'n/' || i FROM generate_series(10001, 20200) AS i));
+-- at most 10,000 tokens an event
+SELECT kind, max(cardinality(refs)) FROM databuild.events GROUP BY 1 HAVING max(cardinality(refs)) > 10000 ORDER BY 1;
+SELECT kind, max(jsonb_array_length(body -> 'runs')) FROM databuild.events GROUP BY 1 HAVING max(jsonb_array_length(body -> 'runs')) > 10000 ORDER BY 1;
+SELECT count(*) FROM databuild.dependencies;
+SELECT state, count(*) FROM databuild.partitions GROUP BY 1 ORDER BY 1;
+
+-- the tables are what the log says, and a replay finds nothing else
+SELECT * FROM databuild.verify();
+CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
+SELECT databuild.replay() > 0;
+SELECT * FROM databuild.verify();
+(TABLE before_replay EXCEPT TABLE databuild.partitions) UNION ALL (TABLE databuild.partitions EXCEPT TABLE before_replay);

@@ -1,0 +1,61 @@
+-- A worker that goes on missing what is there, or never stops finding more, would go round for ever.
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS databuild;
+CREATE EXTENSION databuild;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\pset format unaligned
+\pset tuples_only on
+\pset null -
+-- the newest run of a ref
+CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
+	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
+-- claims and says what
+CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
+	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
+CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text) RETURNS SETOF record LANGUAGE sql AS
+	'SELECT ref, state FROM databuild.partitions ORDER BY ref';
+-- wants by what they cover
+CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
+	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
+		CASE WHEN run_id IS NULL THEN 'asked' ELSE 'derivative' END, state, live || '/' || total, priority
+	FROM databuild.wants w ORDER BY want_id$$;
+
+SELECT databuild.define_job('j', ARRAY['[a-z]+'], max_misses => 3, max_attempts => 2);
+SELECT databuild.publish(ARRAY['in']);
+SELECT databuild.want(ARRAY['top']) > 0;
+SELECT pg_temp.claim();
+SELECT databuild.miss(pg_temp.run('top'), ARRAY['in']);
+SELECT pg_temp.claim();
+SELECT databuild.miss(pg_temp.run('top'), ARRAY['in']);
+SELECT * FROM pg_temp.states();
+SELECT pg_temp.claim();
+-- the third is one too many
+SELECT databuild.miss(pg_temp.run('top'), ARRAY['in', 'more']);
+SELECT * FROM pg_temp.states();
+SELECT state, reason, detail ~ '^3 ', hint <> '' FROM databuild.why('top');
+SELECT ref, attempts FROM databuild.partitions WHERE ref = 'top';
+SELECT * FROM pg_temp.wants();
+-- it waits for nothing, so nothing is wanted for it
+SELECT pg_temp.claim(n => 10);
+-- once it was live they count from the beginning
+SELECT databuild.publish(ARRAY['top']);
+SELECT databuild.want(ARRAY['second']) > 0;
+SELECT pg_temp.claim();
+SELECT databuild.miss(pg_temp.run('second'), ARRAY['a']);
+SELECT pg_temp.claim();
+SELECT databuild.succeed(pg_temp.run('a'));
+SELECT pg_temp.claim();
+SELECT databuild.miss(pg_temp.run('second'), ARRAY['b']);
+SELECT pg_temp.claim();
+SELECT databuild.succeed(pg_temp.run('b'));
+SELECT pg_temp.claim();
+SELECT databuild.succeed(pg_temp.run('second'));
+SELECT * FROM pg_temp.states();
+
+-- the tables are what the log says, and a replay finds nothing else
+SELECT * FROM databuild.verify();
+CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
+SELECT databuild.replay() > 0;
+SELECT * FROM databuild.verify();
+(TABLE before_replay EXCEPT TABLE databuild.partitions) UNION ALL (TABLE databuild.partitions EXCEPT TABLE before_replay);

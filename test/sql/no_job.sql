@@ -1,0 +1,79 @@
+-- A partition that waits for something that no job makes would wait without a word, or not notice when it comes.
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS databuild;
+CREATE EXTENSION databuild;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\pset format unaligned
+\pset tuples_only on
+\pset null -
+-- the newest run of a ref
+CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
+	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
+-- claims and says what
+CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
+	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
+CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text) RETURNS SETOF record LANGUAGE sql AS
+	'SELECT ref, state FROM databuild.partitions ORDER BY ref';
+-- wants by what they cover
+CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
+	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
+		CASE WHEN run_id IS NULL THEN 'asked' ELSE 'derivative' END, state, live || '/' || total, priority
+	FROM databuild.wants w ORDER BY want_id$$;
+-- how a call is refused: SQLSTATE, message, hint; numbers masked
+CREATE FUNCTION pg_temp.refused(call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	state text; message text; hint text;
+BEGIN
+	EXECUTE call;
+	RETURN 'NOT REFUSED: ' || call;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+	RETURN state || ' ' || regexp_replace(message || CASE hint WHEN '' THEN '' ELSE ' / ' || hint END, '(run|run_id =) \d+', '\1 N', 'g');
+END $$;
+CREATE FUNCTION pg_temp.why(ref text, OUT depth int, OUT partition text, OUT state text, OUT reason text, OUT detail text) RETURNS SETOF record LANGUAGE sql AS
+	'SELECT depth, partition, state, reason, detail FROM databuild.why($1)';
+
+SELECT databuild.define_job('j', ARRAY['[a-z]+']);
+SELECT databuild.want(ARRAY['top', 'pot']) > 0;
+SELECT pg_temp.claim(n => 2);
+-- a miss may name what no job makes
+SELECT databuild.miss(pg_temp.run('top'), ARRAY['ext/1', 'mid', 'ext/2']);
+SELECT databuild.miss(pg_temp.run('pot'), ARRAY['ext/3']);
+SELECT * FROM pg_temp.states();
+SELECT ref, job FROM databuild.partitions ORDER BY 1;
+SELECT * FROM pg_temp.wants();
+SELECT * FROM pg_temp.why('top');
+SELECT hint FROM databuild.why('ext/1');
+-- a want may not, whether known or not
+SELECT pg_temp.refused($$SELECT databuild.want(ARRAY['ext/1'])$$);
+SELECT pg_temp.refused($$SELECT databuild.want(ARRAY['mid', 'ext/9'])$$);
+SELECT * FROM pg_temp.why('ext/9');
+SELECT hint <> '' FROM databuild.why('ext/9');
+
+-- it is published
+SELECT databuild.publish(ARRAY['ext/1']);
+SELECT * FROM pg_temp.states();
+SELECT pg_temp.claim(n => 10);
+SELECT databuild.succeed(pg_temp.run('mid'));
+SELECT * FROM pg_temp.states();
+-- a job is defined later
+SELECT databuild.define_job('ext', ARRAY['ext/.*'], config => '"ext"');
+SELECT * FROM pg_temp.states();
+SELECT ref, job FROM databuild.partitions ORDER BY 1;
+SELECT partitions, config FROM databuild.claim('w', max_runs => 10);
+SELECT databuild.succeed(pg_temp.run('ext/2'));
+SELECT * FROM pg_temp.states();
+SELECT * FROM pg_temp.wants();
+
+-- published by someone, though no job or source makes it and nobody asked
+SELECT databuild.publish(ARRAY['else/1']);
+SELECT ref, state, job, run_id = live_run_id, live_at = state_since FROM databuild.partitions WHERE ref = 'else/1';
+SELECT state, reason, detail ~ 'published' FROM databuild.why('else/1');
+
+-- the tables are what the log says, and a replay finds nothing else
+SELECT * FROM databuild.verify();
+CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
+SELECT databuild.replay() > 0;
+SELECT * FROM databuild.verify();
+(TABLE before_replay EXCEPT TABLE databuild.partitions) UNION ALL (TABLE databuild.partitions EXCEPT TABLE before_replay);

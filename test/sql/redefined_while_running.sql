@@ -1,0 +1,40 @@
+-- A partition whose run fails after its job was defined anew would for ever go to the old job's workers.
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS databuild;
+CREATE EXTENSION databuild;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\pset format unaligned
+\pset tuples_only on
+\pset null -
+-- the newest run of a ref
+CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
+	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
+-- claims and says what
+CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
+	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
+CREATE FUNCTION pg_temp.jobs(OUT ref text, OUT state text, OUT job text) RETURNS SETOF record LANGUAGE sql AS
+	'SELECT ref, state, job FROM databuild.partitions ORDER BY ref';
+
+SELECT databuild.define_job('old', ARRAY['[a-z]'], backoff => '0');
+SELECT databuild.want(ARRAY['f', 'm', 'n', 's']) > 0;
+SELECT pg_temp.claim(n => 4);
+SELECT databuild.define_job('old', ARRAY['[xyz]'], backoff => '0');
+SELECT databuild.define_job('new', ARRAY['[fms]'], backoff => '0');
+-- running runs keep their outputs
+SELECT * FROM pg_temp.jobs();
+SELECT databuild.fail(pg_temp.run('f'), 'x');
+SELECT databuild.miss(pg_temp.run('m'), ARRAY['x']);
+SELECT databuild.succeed(pg_temp.run('s'));
+-- this one no job makes any more
+SELECT databuild.fail(pg_temp.run('n'), 'x');
+SELECT * FROM pg_temp.jobs();
+SELECT reason FROM databuild.why('n');
+SELECT job, partitions FROM databuild.claim('w', max_runs => 10) ORDER BY 2;
+
+-- the tables are what the log says, and a replay finds nothing else
+SELECT * FROM databuild.verify();
+CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
+SELECT databuild.replay() > 0;
+SELECT * FROM databuild.verify();
+(TABLE before_replay EXCEPT TABLE databuild.partitions) UNION ALL (TABLE databuild.partitions EXCEPT TABLE before_replay);
