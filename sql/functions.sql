@@ -201,6 +201,48 @@ COMMENT ON FUNCTION databuild.read_events IS
 'The next events after one, in order, at most max: for followers. Never skips an event that commits late: it stops before what is not settled, whatever the isolation level.
 Raises 22023, 55000 (on a standby, which cannot tell what is settled). Waits for nobody.';
 
+/*
+ * Invoker's, without a SET clause, since it commits; it reads through
+ * want_over(), which is pinned.
+ */
+CREATE FUNCTION databuild.want_over(want_id bigint) RETURNS boolean
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	state text;
+BEGIN
+	SELECT w.state INTO state FROM databuild.wants w WHERE w.want_id = $1;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = CASE WHEN $1 IS NULL THEN '22023' ELSE '42704' END,
+			MESSAGE = CASE WHEN $1 IS NULL THEN 'argument "want_id" must not be null' ELSE format('want %s does not exist', $1) END,
+			HINT = 'SELECT want_id, comment FROM databuild.wants shows the wants.';
+	END IF;
+	RETURN state IN ('successful', 'failed', 'upstream_failed', 'canceled', 'expired');
+END
+$$;
+COMMENT ON FUNCTION databuild.want_over IS
+'Internal: whether there is nothing to wait for: the want is successful, failed, canceled or expired.';
+
+CREATE PROCEDURE databuild.wait_want(want_id bigint, timeout interval = NULL)
+	LANGUAGE plpgsql
+AS $$
+DECLARE
+	deadline timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) timeout;
+	pause double precision := 0.01;
+BEGIN
+	WHILE NOT databuild.want_over(want_id) LOOP
+		COMMIT;
+		EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) deadline;
+		PERFORM pg_catalog.pg_sleep(pause);
+		COMMIT;
+		pause := LEAST(pause OPERATOR(pg_catalog.*) 2::double precision, 1::double precision);
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE databuild.wait_want IS
+'Waits until the want is successful, failed or over, or the timeout has passed: look at databuild.wants then. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
+Raises 22023, 42704 (unknown want).';
+
 /* ---- for the views and for why() ---- */
 
 CREATE FUNCTION databuild.place_name(machine text, letter "char") RETURNS text
@@ -214,6 +256,12 @@ CREATE FUNCTION databuild.makers(ref text) RETURNS text[]
 	AS 'MODULE_PATHNAME', 'databuild_makers';
 COMMENT ON FUNCTION databuild.makers IS
 'Internal: the labels of all jobs and sources with a pattern that matches the ref.';
+
+CREATE FUNCTION databuild.inputs_of(ref text) RETURNS text[]
+	LANGUAGE C STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_inputs_of';
+COMMENT ON FUNCTION databuild.inputs_of IS
+'Internal: the inputs that a ref''s job declares for it.';
 
 CREATE FUNCTION databuild.clock() RETURNS timestamptz
 	LANGUAGE C VOLATILE PARALLEL SAFE

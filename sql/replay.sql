@@ -223,3 +223,81 @@ $$;
 COMMENT ON FUNCTION databuild.replay IS
 'Makes the state anew from the log; returns how many events there were. Leases of running runs stay. For disaster and doubt: verify() says whether it is needed.
 Waits for all writing calls to end, and holds them up.';
+
+/* ------------------------------------------------------------------------
+ * What must hold of the tables among themselves.
+ * ------------------------------------------------------------------------ */
+
+CREATE FUNCTION databuild.check_invariants()
+	RETURNS TABLE (invariant text, key text, detail text)
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	WITH making AS (SELECT r.run_id, u.id AS part FROM databuild.run r CROSS JOIN LATERAL unnest(r.outputs) AS u(id) WHERE r.state = 'R'),
+	entered AS (SELECT q.part, q.job_id, q.prio, q.seq FROM databuild.ready q),
+	left_over AS (SELECT a.part FROM databuild.agenda a WHERE a.part <> 0),
+	due AS (SELECT n.kind, u.id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(id)),
+	cover AS (SELECT m.part, max(w.prio) AS prio FROM databuild.want_part m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A' GROUP BY m.part),
+	p AS (SELECT p.*, c.prio AS cover, t.attempts, t.retry_at, j.job_id IS NOT NULL AND NOT j.is_source AS has_maker,
+			EXISTS (SELECT FROM left_over l WHERE l.part = p.id) AS to_be_looked_at
+		FROM databuild.partition p LEFT JOIN cover c ON c.part = p.id
+		LEFT JOIN databuild.trouble t ON t.part = p.id LEFT JOIN databuild.job j ON j.job_id = p.job_id)
+	SELECT 'one_builder', p.ref, format('runs %s make it at once', string_agg(m.run_id::text, ', ' ORDER BY m.run_id))
+		FROM making m JOIN databuild.partition p ON p.id = m.part GROUP BY p.ref HAVING count(*) > 1
+	UNION ALL
+	SELECT 'building_has_run', p.ref, format('run %s is not running', p.run)
+		FROM p WHERE p.state = 'B' AND NOT EXISTS (SELECT FROM making m WHERE m.part = p.id AND m.run_id = p.run)
+	UNION ALL
+	SELECT 'run_makes', r.part::text, format('run %s is running, but it is %s', r.run_id, databuild.place_name('partition', p.state))
+		FROM making r JOIN databuild.partition p ON p.id = r.part WHERE p.state NOT IN ('B', 'L')
+	UNION ALL
+	SELECT 'queued_is_ready', p.ref, 'no entry of the ready set stands for it'
+		FROM p WHERE p.state = 'Q' AND NOT EXISTS (SELECT FROM entered q WHERE q.part = p.id AND q.job_id = p.job_id AND q.prio = p.prio AND q.seq > p.ticket)
+	UNION ALL
+	SELECT 'retry_is_due', p.ref, 'neither a timer nor an entry of the ready set stands for it'
+		FROM p WHERE p.state = 'R' AND NOT EXISTS (SELECT FROM due d WHERE d.kind = 'R' AND d.id = p.id)
+			AND NOT EXISTS (SELECT FROM entered q WHERE q.part = p.id AND q.job_id = p.job_id AND q.prio = p.prio AND q.seq > p.ticket)
+	UNION ALL
+	SELECT 'run_has_timer', r.run_id::text, 'no timer stands for its lease'
+		FROM databuild.run r WHERE r.state = 'R' AND NOT EXISTS (SELECT FROM due d WHERE d.kind = 'L' AND d.id = r.run_id)
+	UNION ALL
+	SELECT 'want_has_timer', w.want_id::text, 'no timer stands for its end'
+		FROM databuild.want w WHERE w.state = 'A' AND isfinite(w.expires_at) AND NOT EXISTS (SELECT FROM due d WHERE d.kind = 'E' AND d.id = w.want_id)
+	UNION ALL
+	SELECT 'waiting_watches', p.ref, 'it watches no input that is not live, and nobody will look at it'
+		FROM p WHERE p.state = 'U' AND NOT p.to_be_looked_at AND NOT EXISTS (SELECT FROM databuild.edge e
+			JOIN databuild.watch h ON h.upstream = e.upstream AND h.waiter = p.id JOIN databuild.partition u ON u.id = e.upstream AND u.state <> 'L' WHERE e.waiter = p.id)
+	UNION ALL
+	SELECT 'blocked_by_input', p.ref, CASE p.state WHEN 'X' THEN 'no input of it is failed or upstream_failed' ELSE 'an input of it is failed or upstream_failed' END
+		FROM p WHERE p.state IN ('U', 'X') AND NOT p.to_be_looked_at AND (p.state = 'X') <> EXISTS (SELECT FROM databuild.edge e
+			JOIN databuild.partition u ON u.id = e.upstream AND u.state IN ('F', 'X') WHERE e.waiter = p.id)
+	UNION ALL
+	SELECT 'nothing_is_lost', p.ref, 'it is wanted and a job makes it, but nobody works on it'
+		FROM p WHERE p.state IN ('M', 'T') AND p.has_maker AND p.cover IS NOT NULL AND NOT p.to_be_looked_at
+	UNION ALL
+	SELECT 'priority_of_wants', p.ref, format('it has priority %s, its wants in force have %s', nullif(p.prio, -128), p.cover)
+		FROM p WHERE p.state NOT IN ('L', 'M', 'T') AND NOT p.to_be_looked_at AND nullif(p.prio, -128) IS DISTINCT FROM p.cover
+	UNION ALL
+	SELECT 'derivative_is_needed', w.want_id::text, 'nothing waits for it'
+		FROM databuild.want w WHERE w.state = 'A' AND w.derivative AND NOT EXISTS (SELECT FROM databuild.wait t WHERE t.want_id = w.want_id)
+			AND NOT EXISTS (SELECT FROM databuild.agenda a WHERE a.want_id = w.want_id)
+$$;
+COMMENT ON FUNCTION databuild.check_invariants IS
+'A row for each thing that must hold of the tables and does not; none: all is well. Reads everything: for tests and doubt. One snapshot, no lock.';
+
+/* ---- the past ---- */
+
+CREATE FUNCTION databuild.state_at(at timestamptz)
+	RETURNS TABLE (ref text, state text, job text, run_id bigint, live_run_id bigint, attempts int, priority int, retry_at timestamptz, state_since timestamptz)
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	WITH upto AS (SELECT coalesce((SELECT e.event_id FROM databuild.event e WHERE e.recorded_at <= $1 ORDER BY e.event_id DESC LIMIT 1), 0) AS event_id),
+	f AS MATERIALIZED (SELECT f.* FROM upto, databuild.fold(upto.event_id) AS f WHERE f.machine = 'partition')
+	SELECT p.ref, databuild.place_name('partition', f.state), j.label, nullif(f.run_id, 0), nullif(f.live_run, 0), f.attempts, nullif(f.prio, -128), f.until, f.since
+	FROM f JOIN databuild.partition p ON p.id = f.id
+	LEFT JOIN (SELECT DISTINCT ON (e.job_id) e.job_id, e.body ->> 'label' AS label FROM databuild.event e, upto
+		WHERE e.kind = 'job_defined' AND e.event_id <= upto.event_id ORDER BY e.job_id, e.event_id DESC) AS j ON j.job_id = f.job_id
+$$;
+COMMENT ON FUNCTION databuild.state_at IS
+'The partitions as they were at that time: the fold of the log up to the last event recorded by then. Reads the log from its start.';

@@ -312,3 +312,52 @@ AS $$
 $$;
 COMMENT ON FUNCTION databuild.explain IS
 'why() as an indented tree to read. Reads only. Raises 22023.';
+
+/* ---- the dry plan ---- */
+
+CREATE FUNCTION databuild.plan(partitions text[])
+	RETURNS TABLE (ref text, outcome text, detail text)
+	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
+	SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	IF partitions IS NULL OR array_position(partitions, NULL) IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "partitions" must not be null or contain nulls';
+	END IF;
+	RETURN QUERY
+	WITH RECURSIVE asked AS (SELECT DISTINCT u.ref COLLATE "C" AS ref FROM unnest(partitions) AS u(ref)),
+	-- the refs, and what those that are not live are declared to need, known or not
+	n(ref) AS (
+		SELECT a.ref FROM asked a
+		UNION
+		SELECT i.input COLLATE "C" FROM n LEFT JOIN databuild.partition p ON p.ref = n.ref
+			CROSS JOIN LATERAL unnest(databuild.inputs_of(n.ref)) AS i(input)
+			WHERE p.state IS DISTINCT FROM 'L'),
+	known AS (
+		SELECT n.ref, p.state, databuild.makers(n.ref) AS makers,
+			(SELECT array_agg(i.input ORDER BY i.input) FROM unnest(databuild.inputs_of(n.ref)) AS i(input)
+				LEFT JOIN databuild.partition q ON q.ref = i.input COLLATE "C" WHERE q.state IS DISTINCT FROM 'L') AS lacking
+		FROM n LEFT JOIN databuild.partition p ON p.ref = n.ref)
+	SELECT k.ref, CASE
+			WHEN k.state = 'L' THEN 'live'
+			WHEN cardinality(k.makers) = 0 THEN 'no_job'
+			WHEN cardinality(k.makers) > 1 THEN 'ambiguous_job'
+			WHEN j.is_source THEN 'waiting_for_publish'
+			WHEN k.state IN ('Q', 'B', 'R', 'U', 'F', 'X') THEN databuild.place_name('partition', k.state)
+			WHEN k.lacking IS NOT NULL THEN 'upstream_building'
+			ELSE 'queued' END,
+		CASE
+			WHEN k.state = 'L' THEN 'It is there.'
+			WHEN cardinality(k.makers) = 0 THEN 'No job or source makes it; want() would refuse it.'
+			WHEN cardinality(k.makers) > 1 THEN format('Two jobs make it: "%s" and "%s".', k.makers[1], k.makers[2])
+			WHEN j.is_source THEN format('Source "%s" has to publish it.', j.label)
+			WHEN k.state IN ('Q', 'B', 'R', 'U', 'F', 'X') THEN format('That is its state now; job "%s" makes it.', j.label)
+			WHEN k.lacking IS NOT NULL THEN format('It would wait for %s.', array_to_string(k.lacking[1:5], ', ') || CASE WHEN cardinality(k.lacking) > 5 THEN format(' and %s others', cardinality(k.lacking) - 5) ELSE '' END)
+			ELSE format('Job "%s" would make it.', j.label) END
+	FROM known k LEFT JOIN databuild.job j ON j.label = k.makers[1]
+	ORDER BY k.ref;
+END
+$$;
+COMMENT ON FUNCTION databuild.plan IS
+'What a want on the partitions would meet, with their declared inputs, however indirect: which are live, would be queued, would wait for what, or no job makes. Changes nothing. What runs find out that they need is not foreseen. Raises 22023.';

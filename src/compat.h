@@ -28,4 +28,11 @@
 #define guc_malloc(elevel, size)	malloc(size)
 #endif
 
+/* What pg_regprefix() hands out. */
+#if PG_VERSION_NUM < 160000
+#define free_regprefix(p)	free(p)
+#else
+#define free_regprefix(p)	pfree(p)
+#endif
+
 #endif							/* DATABUILD_COMPAT_H */

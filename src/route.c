@@ -10,7 +10,9 @@
  *
  * A pattern must match the whole ref.  It is compiled alone first, so that one
  * like "a)|(b" is refused, and then within "^(?:" and ")$"; leading options
- * such as (?i) are put in front of these.
+ * such as (?i) are put in front of these.  What the engine can tell of a
+ * literal prefix is compared first: with 1,000 jobs and a want of 10,000 refs
+ * that leaves ten thousand runs of patterns instead of ten million.
  */
 #include "databuild.h"
 
@@ -32,6 +34,8 @@ typedef struct Pattern
 {
 	int32		job;
 	regex_t		re;
+	pg_wchar   *prefix;			/* each match begins so */
+	int			nprefix;
 } Pattern;
 
 /* Everything below lives in this context and goes with it. */
@@ -173,6 +177,22 @@ count_patterns(const Rows *rows)
 }
 
 static void
+find_prefix(Pattern *p)
+{
+	pg_wchar   *prefix;
+	size_t		n;
+	int			code = pg_regprefix(&p->re, &prefix, &n);
+
+	p->nprefix = 0;
+	if (code != REG_PREFIX && code != REG_EXACT)
+		return;
+	p->prefix = palloc(sizeof(pg_wchar) * (n + 1));
+	memcpy(p->prefix, prefix, sizeof(pg_wchar) * n);
+	p->nprefix = (int) n;
+	free_regprefix(prefix);
+}
+
+static void
 add_templates(const Rows *rows, int i)
 {
 	Datum	   *texts;
@@ -215,6 +235,7 @@ add_job(const Rows *rows, int i)
 
 		patterns[npatterns].job = jobs[i].id;
 		compile(&patterns[npatterns].re, whole(pattern), pattern);
+		find_prefix(&patterns[npatterns]);
 		npatterns++;
 	}
 }
@@ -243,13 +264,17 @@ load_routes(void)
 	routes_valid = true;
 }
 
+/* Whether the pattern matches; groups (ten, or NULL) get what its groups do. */
 static bool
-matches(regex_t *re, const pg_wchar *ref, int len)
+matches(Pattern *p, const pg_wchar *ref, int len, regmatch_t *groups)
 {
-	int			code = pg_regexec(re, ref, len, 0, NULL, 0, NULL, 0);
+	int			code;
 
+	if (len < p->nprefix || memcmp(ref, p->prefix, sizeof(pg_wchar) * p->nprefix) != 0)
+		return false;
+	code = pg_regexec(&p->re, ref, len, 0, NULL, groups == NULL ? 0 : 10, groups, 0);
 	if (code != REG_OKAY && code != REG_NOMATCH)
-		regex_error(code, re, "of a job");
+		regex_error(code, &p->re, route_label(p->job));
 	return code == REG_OKAY;
 }
 
@@ -291,7 +316,7 @@ route_ref(const char *ref, int len)
 	load_routes();
 	for (int i = 0; i < npatterns; i++)
 	{
-		if (patterns[i].job == job || !matches(&patterns[i].re, w, nwide))
+		if (patterns[i].job == job || !matches(&patterns[i], w, nwide, NULL))
 			continue;
 		if (job != 0)
 			ereport(ERROR,
@@ -410,7 +435,7 @@ route_inputs(const char *ref, int *n)
 			if (jobs[k].id == patterns[i].job)
 				job = k;
 		if (ninputs[job] == 0 ||
-			pg_regexec(&patterns[i].re, w, nwide, 0, NULL, 10, groups, 0) != REG_OKAY)
+			!matches(&patterns[i], w, nwide, groups))
 			continue;
 		refs = palloc(sizeof(char *) * ninputs[job]);
 		for (int k = 0; k < ninputs[job]; k++)
@@ -437,10 +462,25 @@ databuild_makers(PG_FUNCTION_ARGS)
 	load_routes();
 	found = palloc(sizeof(char *) * (npatterns + 1));
 	for (int i = 0; i < npatterns; i++)
-		if (matches(&patterns[i].re, w, nwide) &&
+		if (matches(&patterns[i], w, nwide, NULL) &&
 			(n == 0 || found[n - 1] != route_label(patterns[i].job)))
 			found[n++] = route_label(patterns[i].job);
 	result = SPI_datumTransfer(texts_datum(found, n), false, -1);
+	store_close(level);
+	PG_RETURN_DATUM(result);
+}
+
+PG_FUNCTION_INFO_V1(databuild_inputs_of);
+
+Datum
+databuild_inputs_of(PG_FUNCTION_ARGS)
+{
+	char	   *ref = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int			level = store_open();
+	int			n;
+	char	  **refs = route_inputs(ref, &n);
+	Datum		result = SPI_datumTransfer(texts_datum((const char *const *) refs, n), false, -1);
+
 	store_close(level);
 	PG_RETURN_DATUM(result);
 }
