@@ -290,6 +290,31 @@ hold_up(Marking *m, const Partition *p, const Ids *lacking, Ids *waiters, Events
 		ids_add(waiters, p->id);
 }
 
+/*
+ * What is lacking is wanted.  An output of the run itself has been moved by an
+ * earlier event of this call, which its token does not show yet.
+ */
+static void
+want_missing(Marking *m, const Run *r, const Ids *lacking, int32_t prio, Events *out)
+{
+	Ids			others = {0};
+
+	for (int i = 0; i < lacking->n; i++)
+	{
+		const Partition *p = partition(m, lacking->at[i]);
+
+		if (!ids_have(&r->outputs, p->id))
+			ids_add(&others, p->id);
+		else if (p->place == P_LIVE || p->sound || !has_maker(m, p))
+			continue;
+		else if (p->prio == PRIORITY_NONE)
+			queue(p, prio, out);
+		else if (prio > p->prio)
+			prioritise(p, prio, out);
+	}
+	decide_wanted(m, &others, prio, out);
+}
+
 /* The outputs wait for what is lacking, on which there is a derivative want. */
 static void
 wait_for(Marking *m, int64_t run, const Ids *waiters, const Ids *lacking, bool lost, Events *out)
@@ -309,7 +334,7 @@ wait_for(Marking *m, int64_t run, const Ids *waiters, const Ids *lacking, bool l
 	waiting->parts = *waiters;
 	if (lost)
 		events_add(out, EV_BLOCKED)->parts = *waiters;
-	decide_wanted(m, lacking, prio, out);
+	want_missing(m, marking_token(m, RUN, run), lacking, prio, out);
 }
 
 /*

@@ -8,7 +8,8 @@
  * design; a cell that the list does not name must refuse.  A mistake made in
  * one of the two shows as a difference.
  *
- * Prints what differs, where, and closes with "N passed, N failed".
+ * Prints what differs, where (the first of it), and closes with "N passed, N
+ * failed".
  */
 #include "marking.h"
 
@@ -36,6 +37,9 @@ static int	passed;
 static int	failed;
 static char where[300];
 
+/* Of very many differences the first ones say enough. */
+#define SHOWN	40
+
 static void in(const char *format,...) __attribute__((format(printf, 1, 2)));
 
 /* Names what is checked from here on. */
@@ -54,11 +58,8 @@ check(bool right, const char *what, int line)
 {
 	if (right)
 		passed++;
-	else
-	{
-		failed++;
+	else if (++failed <= SHOWN)
 		printf("not so, line %d: %s: %s\n", line, where, what);
-	}
 }
 
 #define CHECK(condition) check(condition, #condition, __LINE__)
@@ -68,12 +69,9 @@ equal(int64_t got, int64_t expected, const char *what, int line)
 {
 	if (got == expected)
 		passed++;
-	else
-	{
-		failed++;
+	else if (++failed <= SHOWN)
 		printf("not so, line %d: %s: %s is %lld, expected %lld\n", line, where, what,
 			   (long long) got, (long long) expected);
-	}
 }
 
 #define EQUAL(got, expected) equal(got, expected, #got, __LINE__)
@@ -83,12 +81,9 @@ same_text(const char *got, const char *expected, int line)
 {
 	if (got != NULL && strcmp(got, expected) == 0)
 		passed++;
-	else
-	{
-		failed++;
+	else if (++failed <= SHOWN)
 		printf("not so, line %d: %s: got \"%s\", expected \"%s\"\n", line, where,
 			   got == NULL ? "(none)" : got, expected);
-	}
 }
 
 #define TEXT(got, expected) same_text(got, expected, __LINE__)
@@ -135,7 +130,8 @@ static const Move moves[] = {
 	{PARTITION, "forgotten", "live>missing failed>missing tainted>missing"},
 	{PARTITION, "prioritised", "queued>queued building>building upstream_building>upstream_building up_for_retry>up_for_retry "
 	"failed>failed upstream_failed>upstream_failed"},
-	{PARTITION, "rerouted", "missing>missing queued>queued upstream_building>upstream_building up_for_retry>up_for_retry "
+	/* another job: a running run goes on, and what is at rest stays */
+	{PARTITION, "rerouted", "missing>missing queued>queued building>building upstream_building>upstream_building up_for_retry>up_for_retry "
 	"live>live failed>failed upstream_failed>upstream_failed tainted>tainted"},
 
 	{RUN, "claimed", "new>running"},
@@ -149,6 +145,7 @@ static const Move moves[] = {
 	{WANT, "want_done", "active>successful successful>="},
 	{WANT, "want_canceled", "active>canceled canceled>="},
 	{WANT, "want_expired", "active>expired expired>="},
+	{WANT, "want_prioritised", "active>active"},
 
 	{TAINT, "tainted", "new>active"},
 	{TAINT, "taint_canceled", "active>canceled canceled>="},
@@ -316,12 +313,18 @@ check_tells(Machine machine)
 /* Which signals an event sends: to want, run, taint, partition. */
 static const char *const event_signals[][5] = {
 	{"job_defined", "", "", "", ""},
+	{"job_dropped", "", "", "", ""},
+	{"job_paused", "", "", "", ""},
+	{"job_resumed", "", "", "", ""},
 	{"known", "", "", "", "known"},
 	{"rerouted", "", "", "", "rerouted"},
+	{"declared", "", "", "", ""},
 	{"wanted", "wanted", "", "", ""},
+	{"needed", "wanted", "", "", ""},
 	{"want_done", "want_done", "", "", ""},
 	{"want_canceled", "want_canceled", "", "", ""},
 	{"want_expired", "want_expired", "", "", ""},
+	{"want_prioritised", "want_prioritised", "", "", ""},
 	{"claimed", "", "claimed", "", "claimed"},
 	{"succeeded", "", "succeeded", "", "succeeded"},
 	{"failed", "", "failed", "", ""},
@@ -507,11 +510,44 @@ kinds_are(const Events *events, const char *words, int line)
 #define KINDS(events, words) kinds_are(events, words, __LINE__)
 
 static int64_t next_event = 1000;
+static int64_t next_want = 500;
+
+/*
+ * What a call does with the derivative wants that decide made: each gets a
+ * number wherever its placeholder stands, and names each ref once.
+ */
+static void
+number(const Events *events, int line)
+{
+	for (int i = 0; i < events->n; i++)
+	{
+		Event	   *e = events->at[i];
+		int64_t		placeholder = e->want;
+
+		if (e->kind != EV_NEEDED)
+			continue;
+		check(placeholder < 0, "a derivative want comes with a placeholder", line);
+		check(e->parts.n > 0, "a derivative want is on something", line);
+		check(e->prio >= -100 && e->prio <= 100, "a derivative want has a priority", line);
+		ids_sort(&e->parts);
+		next_want++;
+		for (int k = 0; k < events->n; k++)
+			if (events->at[k]->want == placeholder)
+			{
+				check(k == i || events->at[k]->kind == EV_WAITING, "only waiting names a placeholder, and no two wants one", line);
+				events->at[k]->want = next_want;
+			}
+	}
+	for (int i = 0; i < events->n; i++)
+		if (events->at[i]->want < 0)
+			check(false, "a placeholder has its derivative want", line);
+}
 
 /* Whatever decide decides, the net must take. */
 static void
 settle(Marking *m, const Events *events, int line)
 {
+	number(events, line);
 	for (int i = 0; i < events->n; i++)
 	{
 		Refusal		refusal = {0};
@@ -520,9 +556,9 @@ settle(Marking *m, const Events *events, int line)
 		events->at[i]->at = next_event * SECOND;
 		if (!evolve(m, events->at[i], &refusal))
 		{
-			failed++;
-			printf("not so, line %d: %s: event %s is refused by %s %s\n", line, where, net_event(events->at[i]->kind)->name,
-				   net_machine_name(refusal.machine), net_place_name(refusal.machine, refusal.place));
+			if (++failed <= SHOWN)
+				printf("not so, line %d: %s: event %s is refused by %s %s\n", line, where, net_event(events->at[i]->kind)->name,
+					   net_machine_name(refusal.machine), net_place_name(refusal.machine, refusal.place));
 			return;
 		}
 	}
@@ -535,6 +571,18 @@ static PartitionPlace
 place_of(Marking *m, int64_t id)
 {
 	return ((Partition *) marking_token(m, PARTITION, id))->place;
+}
+
+static Partition *
+token(Marking *m, int64_t id)
+{
+	return marking_token(m, PARTITION, id);
+}
+
+static bool
+among(PartitionPlace place, const char *words)
+{
+	return is_one_of(words, net_place_name(PARTITION, (int) place));
 }
 
 #define PLACE(m, id, expected) \
@@ -696,6 +744,26 @@ check_evolve_queueing(void)
 	IS(p, P_UPSTREAM_BUILDING, 1, 2, 12, 11, 21, 20);
 	CHECK(are(&p.waits, 2, 31, 32));
 
+	in("evolve waiting, upstream_building: for the same want again");
+	e.want = 31;
+	p = after(P_UPSTREAM_BUILDING, e);
+	IS(p, P_UPSTREAM_BUILDING, 1, 2, 12, 11, 21, 20);
+	CHECK(are(&p.waits, 1, 31));
+
+	in("evolve waiting: declared inputs are lacking, no miss");
+	e.want = 32;
+	e.prio = 6;
+	for (int i = 0; i < 4; i++)
+	{
+		static const PartitionPlace places[] = {P_MISSING, P_QUEUED, P_UP_FOR_RETRY, P_TAINTED};
+
+		p = after(places[i], e);
+		IS(p, P_UPSTREAM_BUILDING, 1, 2, 12, 99, 21, 20);
+		CHECK(are(&p.waits, 1, 32));
+		EQUAL(p.prio, 6);
+		EQUAL(p.retry_at, 0);
+	}
+
 	in("evolve waiting, upstream_failed: an input recovers");
 	p = after(P_UPSTREAM_FAILED, event(EV_WAITING));
 	IS(p, P_UPSTREAM_BUILDING, 1, 2, 12, 99, 21, 20);
@@ -731,6 +799,22 @@ check_evolve_queueing(void)
 	p = after(P_FAILED, e);
 	EQUAL(p.cause, CAUSE_CYCLE);
 	TEXT(p.note, "round");
+	in("evolve rerouted, building: its run goes on");
+	p = after(P_BUILDING, e);
+	EQUAL(p.place, P_BUILDING);
+	EQUAL(p.job, OTHER_JOB);
+	EQUAL(p.run, 21);
+	EQUAL(p.live_run, 20);
+	EQUAL(p.since, 11);
+	EQUAL(p.attempts, 1);
+	EQUAL(p.misses, 2);
+	EQUAL(p.prio, 0);
+	in("evolve rerouted, to no job");
+	e.job = 0;
+	p = after(P_UP_FOR_RETRY, e);
+	EQUAL(p.place, P_UP_FOR_RETRY);
+	EQUAL(p.job, 0);
+	EQUAL(p.retry_at, 555);
 
 	in("evolve retried");
 	p = after(P_FAILED, event(EV_RETRIED));
@@ -814,6 +898,24 @@ check_evolve_ends(void)
 	EQUAL(p.place, P_MISSING);
 	EQUAL(p.prio, PRIORITY_NONE);
 	EQUAL(p.waits.n, 0);
+	EQUAL(p.attempts, 1);
+	in("evolve fell_back, tainted: its run failed, which is an attempt all the same");
+	e = event(EV_FELL_BACK);
+	e.cause = CAUSE_ATTEMPTS;
+	p = after(P_BUILDING, e);
+	EQUAL(p.place, P_MISSING);
+	EQUAL(p.attempts, 2);
+	EQUAL(p.misses, 2);
+	EQUAL(p.cause, CAUSE_NONE);
+	EQUAL(p.prio, PRIORITY_NONE);
+	e.kind = EV_FELL_TAINTED;
+	p = after(P_BUILDING, e);
+	EQUAL(p.place, P_TAINTED);
+	EQUAL(p.attempts, 2);
+	EQUAL(p.cause, CAUSE_NONE);
+	in("evolve fell_back: its run was canceled or missed");
+	EQUAL(after(P_BUILDING, event(EV_FELL_BACK)).attempts, 1);
+	EQUAL(after(P_BUILDING, event(EV_FELL_TAINTED)).attempts, 1);
 	in("evolve fell_tainted");
 	p = after(P_UP_FOR_RETRY, event(EV_FELL_TAINTED));
 	EQUAL(p.place, P_TAINTED);
@@ -948,11 +1050,47 @@ check_evolve_wants(void)
 	in("evolve wanted: it is the want's event, the refs move by others");
 	PLACE(&m, 1, P_MISSING);
 
-	in("evolve wanted, derivative");
+	CHECK(!w->derivative);
+	CHECK(w->dirty);
+
+	in("evolve needed: a derivative want, because a run missed the refs");
+	e.kind = EV_NEEDED;
 	e.want = 10;
 	e.runs = ids(1, 101);
 	CHECK(evolve(&m, &e, &refusal));
-	EQUAL(((Want *) marking_token(&m, WANT, 10))->run, 101);
+	w = marking_token(&m, WANT, 10);
+	EQUAL(w->place, W_ACTIVE);
+	EQUAL(w->run, 101);
+	EQUAL(w->total, 2);
+	EQUAL(w->prio, -10);
+	CHECK(w->derivative);
+	CHECK(marking_token(&m, RUN, 101) == NULL);
+	PLACE(&m, 1, P_MISSING);
+
+	in("evolve needed: because declared inputs are not live");
+	e.want = 11;
+	e.runs = ids(0);
+	CHECK(evolve(&m, &e, &refusal));
+	w = marking_token(&m, WANT, 11);
+	EQUAL(w->run, 0);
+	CHECK(w->derivative);
+
+	in("evolve want_prioritised");
+	w->dirty = false;
+	e = event(EV_WANT_PRIORITISED);
+	e.want = 11;
+	e.at = 7;
+	e.prio = 70;
+	CHECK(evolve(&m, &e, &refusal));
+	EQUAL(w->place, W_ACTIVE);
+	EQUAL(w->prio, 70);
+	EQUAL(w->created, 5);
+	EQUAL(w->ended, 0);
+	EQUAL(w->total, 2);
+	CHECK(w->dirty);
+	CHECK(w->derivative);
+	PLACE(&m, 1, P_MISSING);
+	EQUAL(token(&m, 1)->prio, PRIORITY_NONE);
 
 	for (int i = 0; i < 3; i++)
 	{
@@ -970,6 +1108,16 @@ check_evolve_wants(void)
 		e.at = 9;
 		CHECK(evolve(&m, &e, &refusal));
 		EQUAL(w->ended, 8);
+		in("evolve want_prioritised after %s", net_event(ends[i].kind)->name);
+		e = event(EV_WANT_PRIORITISED);
+		e.want = 20 + i;
+		e.prio = 3;
+		CHECK(!evolve(&m, &e, &refusal));
+		EQUAL(refusal.machine, WANT);
+		EQUAL(refusal.id, 20 + i);
+		EQUAL(refusal.place, ends[i].place);
+		EQUAL(refusal.signal, WS_PRIORITISED);
+		EQUAL(w->prio, PRIORITY_NONE);
 		in("evolve wanted after %s", net_event(ends[i].kind)->name);
 		e = event(EV_WANTED);
 		e.want = 20 + i;
@@ -1055,6 +1203,34 @@ check_evolve_runs_and_taints(void)
 	e.taint = 7;
 	CHECK(!evolve(&m, &e, &refusal));
 	EQUAL(refusal.machine, TAINT);
+}
+
+/* What moves no token: definitions, and what a job declares of its refs. */
+static void
+check_evolve_records(void)
+{
+	static const EventKind kinds[] = {EV_JOB_DEFINED, EV_JOB_DROPPED, EV_JOB_PAUSED, EV_JOB_RESUMED, EV_DECLARED};
+
+	for (int i = 0; i < 5; i++)
+	{
+		Marking		m = world();
+		Event		e = event(kinds[i]);
+		Refusal		refusal = {0};
+		Partition	before;
+
+		in("evolve %s", net_event(kinds[i])->name);
+		before = *part(&m, 1, P_QUEUED);
+		e.id = 77;
+		e.at = 99;
+		e.job = OTHER_JOB;
+		e.parts = ids(2, 1, 2);
+		e.sizes = ids(2, 1, 1);
+		e.others = ids(2, 8, 9);
+		CHECK(evolve(&m, &e, &refusal));
+		CHECK(memcmp(&before, token(&m, 1), sizeof(before)) == 0);
+		EQUAL(m.map[PARTITION].n, 1);
+		EQUAL(m.map[WANT].n + m.map[RUN].n + m.map[TAINT].n, 0);
+	}
 }
 
 /* ------------------------------------------------------------------------
@@ -1229,6 +1405,8 @@ check_succeeded(void)
 	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->attempts, 1);
 	EQUAL(((Partition *) marking_token(&m, PARTITION, 4))->attempts, 0);
 	EQUAL(((Partition *) marking_token(&m, PARTITION, 7))->live_run, 20);
+	EQUAL(token(&m, 5)->attempts, 1);
+	EQUAL(token(&m, 6)->attempts, 1);
 	EQUAL(((Run *) marking_token(&m, RUN, 101))->place, R_SUCCEEDED);
 
 	in("succeeded, made nothing");
@@ -1298,6 +1476,31 @@ check_ended(void)
 		PLACE(&m, 2, P_LIVE);
 		PLACE(&m, 3, P_MISSING);
 		PLACE(&m, 4, P_TAINTED);
+		EQUAL(token(&m, 1)->attempts, 0);
+		EQUAL(token(&m, 2)->attempts, 0);
+		EQUAL(token(&m, 3)->attempts, kinds[i] == EV_RUN_CANCELED ? 0 : 1);
+		EQUAL(token(&m, 4)->attempts, kinds[i] == EV_RUN_CANCELED ? 0 : 1);
+
+		in("%s: no job makes it any more", net_event(kinds[i])->name);
+		m = world();
+		memset(&out, 0, sizeof(out));
+		list = ids(1, 101);
+		part(&m, 1, P_BUILDING)->job = 0;
+		part(&m, 2, P_BUILDING)->job = SOURCE;
+		run(&m, 101, R_RUNNING, 2, 1, 2);
+		decide_ended(&m, kinds[i], &list, true, NULL, 0, &out);
+		SETTLE(&m, &out);
+		PLACE(&m, 1, P_MISSING);
+		PLACE(&m, 2, P_MISSING);
+
+		in("%s: another job makes it now, and that one has no attempts left", net_event(kinds[i])->name);
+		m = world();
+		memset(&out, 0, sizeof(out));
+		part(&m, 1, P_BUILDING)->job = OTHER_JOB;
+		run(&m, 101, R_RUNNING, 1, 1);
+		decide_ended(&m, kinds[i], &list, true, NULL, 0, &out);
+		SETTLE(&m, &out);
+		PLACE(&m, 1, P_FAILED);
 	}
 }
 
@@ -1334,6 +1537,7 @@ check_missed(void)
 	Ids			lacking = ids(3, 8, 9, 7);
 	Ids			one = ids(1, 1);
 	const Event *e;
+	int64_t		want;
 
 	in("missed: all outputs wait; what is lacking is wanted with the greatest priority");
 	part(&m, 1, P_BUILDING)->prio = -10;
@@ -1342,44 +1546,67 @@ check_missed(void)
 	part(&m, 8, P_MISSING);
 	part(&m, 9, P_QUEUED);
 	run(&m, 101, R_RUNNING, 2, 1, 2);
-	decide_missed(&m, 101, &all, &lacking, false, &nobody, 55, NULL, &out);
-	KINDS(&out, "missed waiting wanted queued prioritised");
+	decide_missed(&m, 101, &all, &lacking, false, &out);
+	KINDS(&out, "missed waiting needed queued prioritised");
+	CHECK(out.at[0] == the(&out, EV_MISSED));
 	e = the(&out, EV_MISSED);
 	CHECK(are(&e->runs, 1, 101));
 	CHECK(are(&e->parts, 3, 8, 9, 7));
-	e = the(&out, EV_WAITING);
-	EQUAL(e->want, 55);
-	CHECK(are(&e->parts, 2, 1, 2));
-	e = the(&out, EV_WANTED);
-	EQUAL(e->want, 55);
+	e = the(&out, EV_NEEDED);
+	want = e->want;
+	CHECK(want < 0);
 	EQUAL(e->prio, 40);
 	CHECK(are(&e->runs, 1, 101));
 	CHECK(are(&e->parts, 3, 8, 9, 7));
+	e = the(&out, EV_WAITING);
+	EQUAL(e->want, want);
+	CHECK(are(&e->parts, 2, 1, 2));
 	SETTLE(&m, &out);
+	want = the(&out, EV_NEEDED)->want;
 	PLACE(&m, 1, P_UPSTREAM_BUILDING);
 	PLACE(&m, 2, P_UPSTREAM_BUILDING);
 	PLACE(&m, 7, P_MISSING);
 	PLACE(&m, 8, P_QUEUED);
 	PLACE(&m, 9, P_QUEUED);
-	EQUAL(((Partition *) marking_token(&m, PARTITION, 8))->prio, 40);
-	EQUAL(((Partition *) marking_token(&m, PARTITION, 9))->prio, 40);
-	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->misses, 1);
-	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->attempts, 0);
+	EQUAL(token(&m, 8)->prio, 40);
+	EQUAL(token(&m, 9)->prio, 40);
+	EQUAL(token(&m, 1)->prio, -10);
+	EQUAL(token(&m, 2)->prio, 40);
+	EQUAL(token(&m, 1)->misses, 1);
+	EQUAL(token(&m, 1)->attempts, 0);
+	CHECK(are(&token(&m, 1)->waits, 1, (int) want));
 	EQUAL(((Run *) marking_token(&m, RUN, 101))->place, R_DEP_MISS);
-	EQUAL(((Want *) marking_token(&m, WANT, 55))->total, 3);
+	EQUAL(((Want *) marking_token(&m, WANT, want))->total, 3);
+	EQUAL(((Want *) marking_token(&m, WANT, want))->run, 101);
+	CHECK(((Want *) marking_token(&m, WANT, want))->derivative);
 
 	in("missed: all live by now");
 	m = world();
 	memset(&out, 0, sizeof(out));
 	part(&m, 1, P_BUILDING);
 	run(&m, 101, R_RUNNING, 1, 1);
-	decide_missed(&m, 101, &one, &nobody, false, &nobody, 55, NULL, &out);
+	decide_missed(&m, 101, &one, &nobody, false, &out);
 	KINDS(&out, "missed queued");
 	SETTLE(&m, &out);
 	PLACE(&m, 1, P_QUEUED);
-	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->misses, 1);
-	EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->prio, 0);
-	CHECK(marking_token(&m, WANT, 55) == NULL);
+	EQUAL(token(&m, 1)->misses, 1);
+	EQUAL(token(&m, 1)->prio, 0);
+	EQUAL(m.map[WANT].n, 0);
+
+	in("missed: all live by now, but a declared input is not");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	part(&m, 1, P_BUILDING)->prio = 3;
+	token(&m, 1)->needs = ids(1, 9);
+	part(&m, 9, P_TAINTED);
+	run(&m, 101, R_RUNNING, 1, 1);
+	decide_missed(&m, 101, &one, &nobody, false, &out);
+	KINDS(&out, "missed needed waiting");
+	EQUAL(the(&out, EV_NEEDED)->prio, 3);
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_UPSTREAM_BUILDING);
+	EQUAL(token(&m, 1)->misses, 1);
+	EQUAL(token(&m, 1)->prio, 3);
 
 	in("missed: something of it is failed");
 	m = world();
@@ -1389,30 +1616,72 @@ check_missed(void)
 	part(&m, 8, P_FAILED);
 	part(&m, 9, P_MISSING);
 	run(&m, 101, R_RUNNING, 1, 1);
-	decide_missed(&m, 101, &one, &lacking, true, &nobody, 55, NULL, &out);
-	KINDS(&out, "missed waiting blocked wanted queued");
+	decide_missed(&m, 101, &one, &lacking, true, &out);
+	KINDS(&out, "missed waiting blocked needed queued");
 	SETTLE(&m, &out);
 	PLACE(&m, 1, P_UPSTREAM_FAILED);
 	PLACE(&m, 8, P_FAILED);
 	PLACE(&m, 9, P_QUEUED);
-	CHECK(are(&((Partition *) marking_token(&m, PARTITION, 1))->waits, 1, 55));
+	CHECK(are(&token(&m, 1)->waits, 1, (int) the(&out, EV_NEEDED)->want));
+	EQUAL(token(&m, 1)->misses, 1);
 
 	in("missed: only one output is impacted, the other is queued again, a third is live");
 	m = world();
 	memset(&out, 0, sizeof(out));
 	lacking = ids(1, 9);
-	part(&m, 1, P_BUILDING);
-	part(&m, 2, P_BUILDING);
+	part(&m, 1, P_BUILDING)->prio = 2;
+	part(&m, 2, P_BUILDING)->prio = 90;
 	part(&m, 3, P_LIVE);
 	part(&m, 9, P_MISSING);
 	run(&m, 101, R_RUNNING, 3, 1, 2, 3);
-	decide_missed(&m, 101, &one, &lacking, false, &nobody, 55, NULL, &out);
-	KINDS(&out, "missed waiting wanted queued queued");
+	decide_missed(&m, 101, &one, &lacking, false, &out);
+	KINDS(&out, "missed waiting needed queued queued");
 	SETTLE(&m, &out);
 	PLACE(&m, 1, P_UPSTREAM_BUILDING);
 	PLACE(&m, 2, P_QUEUED);
 	PLACE(&m, 3, P_LIVE);
 	PLACE(&m, 9, P_QUEUED);
+	EQUAL(token(&m, 2)->prio, 90);
+	EQUAL(token(&m, 9)->prio, 2);
+
+	in("missed: the output that is not impacted lacks a declared input");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	part(&m, 1, P_BUILDING);
+	part(&m, 2, P_BUILDING);
+	token(&m, 2)->needs = ids(1, 8);
+	part(&m, 8, P_QUEUED);
+	part(&m, 9, P_MISSING);
+	run(&m, 101, R_RUNNING, 2, 1, 2);
+	decide_missed(&m, 101, &one, &lacking, false, &out);
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_UPSTREAM_BUILDING);
+	PLACE(&m, 2, P_UPSTREAM_BUILDING);
+	EQUAL(m.map[WANT].n, 2);
+	EQUAL(token(&m, 1)->waits.n, 1);
+	EQUAL(token(&m, 2)->waits.n, 1);
+	CHECK(token(&m, 1)->waits.at[0] != token(&m, 2)->waits.at[0]);
+	EQUAL(((Want *) marking_token(&m, WANT, token(&m, 1)->waits.at[0]))->run, 101);
+	EQUAL(((Want *) marking_token(&m, WANT, token(&m, 2)->waits.at[0]))->run, 0);
+
+	in("missed: what is lacking has declared inputs itself");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	part(&m, 1, P_BUILDING)->prio = 4;
+	part(&m, 8, P_LIVE);
+	part(&m, 9, P_MISSING)->needs = ids(2, 6, 7);
+	part(&m, 6, P_MISSING);
+	part(&m, 7, P_MISSING)->job = 0;
+	run(&m, 101, R_RUNNING, 1, 1);
+	decide_missed(&m, 101, &one, &lacking, false, &out);
+	KINDS(&out, "missed needed waiting needed waiting");
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_UPSTREAM_BUILDING);
+	PLACE(&m, 9, P_UPSTREAM_BUILDING);
+	EQUAL(token(&m, 9)->prio, 4);
+	EQUAL(m.map[WANT].n, 2);
+	EQUAL(((Want *) marking_token(&m, WANT, token(&m, 9)->waits.at[0]))->prio, 4);
+	EQUAL(((Want *) marking_token(&m, WANT, token(&m, 9)->waits.at[0]))->total, 2);
 
 	in("missed: an output is kept, another is wanted by nobody: neither waits, so nothing is wanted");
 	m = world();
@@ -1422,12 +1691,13 @@ check_missed(void)
 	part(&m, 2, P_BUILDING)->prio = PRIORITY_NONE;
 	part(&m, 9, P_MISSING);
 	run(&m, 101, R_RUNNING, 2, 1, 2);
-	decide_missed(&m, 101, &all, &lacking, false, &nobody, 55, NULL, &out);
+	decide_missed(&m, 101, &all, &lacking, false, &out);
 	KINDS(&out, "missed kept fell_back");
 	SETTLE(&m, &out);
 	PLACE(&m, 1, P_LIVE);
 	PLACE(&m, 2, P_MISSING);
 	PLACE(&m, 9, P_MISSING);
+	EQUAL(token(&m, 2)->attempts, 0);
 }
 
 static void
@@ -1446,62 +1716,174 @@ check_missed_too_often(void)
 			part(&m, 1, P_BUILDING)->misses = misses;
 			part(&m, 9, live ? P_LIVE : P_MISSING);
 			run(&m, 101, R_RUNNING, 1, 1);
-			decide_missed(&m, 101, &one, live ? &nobody : &lacking, false, &nobody, 55, NULL, &out);
+			decide_missed(&m, 101, &one, live ? &nobody : &lacking, false, &out);
 			SETTLE(&m, &out);
 			PLACE(&m, 1, misses == 2 ? P_FAILED : live ? P_QUEUED : P_UPSTREAM_BUILDING);
-			EQUAL(((Partition *) marking_token(&m, PARTITION, 1))->misses, misses + 1);
+			EQUAL(token(&m, 1)->misses, misses + 1);
 			if (misses == 2)
 			{
 				EQUAL(the(&out, EV_GAVE_UP)->cause, CAUSE_MISSES);
-				CHECK(the(&out, EV_WANTED) == NULL);
+				CHECK(the(&out, EV_NEEDED) == NULL);
 			}
 		}
 }
 
+/*
+ * A run names one of its own outputs as missing for another.  Whatever becomes
+ * of that one when the run ends, it is wanted from then on.
+ */
 static void
-check_missed_on_cycle(void)
+check_missed_siblings(void)
+{
+	static const struct
+	{
+		const char *what;
+		int			prio;		/* of the sibling */
+		int			live_run;
+		bool		sound;
+		const char *then;		/* where it may be */
+	}			siblings[] = {
+		{"wanted", 0, 0, false, "queued"},
+		{"wanted less", -50, 0, false, "queued"},
+		{"wanted more", 50, 0, false, "queued"},
+		{"wanted by nobody", PRIORITY_NONE, 0, false, "queued"},
+		{"wanted by nobody, was live", PRIORITY_NONE, 20, false, "queued"},
+		{"has its instance still", 0, 20, true, "live"},
+		{"has its instance still, wanted by nobody", PRIORITY_NONE, 20, true, "live"},
+	};
+
+	for (int i = 0; i < (int) (sizeof(siblings) / sizeof(siblings[0])); i++)
+	{
+		Marking		m = world();
+		Events		out = {0};
+		Ids			one = ids(1, 1);
+		Ids			lacking = ids(1, 2);
+		Partition  *sibling;
+
+		in("missed: one output lacks another, which is not impacted: %s", siblings[i].what);
+		part(&m, 1, P_BUILDING);
+		sibling = part(&m, 2, P_BUILDING);
+		sibling->prio = siblings[i].prio;
+		sibling->cover = siblings[i].prio;
+		sibling->live_run = siblings[i].live_run;
+		sibling->sound = siblings[i].sound;
+		run(&m, 101, R_RUNNING, 2, 1, 2);
+		decide_missed(&m, 101, &one, &lacking, false, &out);
+		SETTLE(&m, &out);
+		CHECK(among(place_of(&m, 1), siblings[i].sound ? "queued upstream_building" : "upstream_building"));
+		CHECK(among(sibling->place, siblings[i].then));
+		if (!siblings[i].sound)
+			EQUAL(sibling->prio, siblings[i].prio > 0 ? siblings[i].prio : 0);
+	}
+}
+
+/* ---- cycles ---- */
+
+static void
+check_cycle(void)
 {
 	Marking		m = world();
 	Events		out = {0};
 	Ids			one = ids(1, 1);
-	Ids			lacking = ids(2, 8, 9);
-	Ids			cycle = ids(2, 8, 1);
+	Ids			circle = ids(3, 8, 1, 7);
 
-	in("missed: a cycle of two");
-	part(&m, 1, P_BUILDING);
-	part(&m, 8, P_UPSTREAM_BUILDING);
-	part(&m, 9, P_MISSING);
-	run(&m, 101, R_RUNNING, 1, 1);
-	decide_missed(&m, 101, &one, &lacking, false, &cycle, 55, "a waits for b waits for a", &out);
-	KINDS(&out, "missed gave_up");
-	EQUAL(the(&out, EV_GAVE_UP)->cause, CAUSE_CYCLE);
-	SETTLE(&m, &out);
-	PLACE(&m, 1, P_FAILED);
-	PLACE(&m, 8, P_FAILED);
-	PLACE(&m, 9, P_MISSING);
-	TEXT(((Partition *) marking_token(&m, PARTITION, 1))->note, "a waits for b waits for a");
-	TEXT(((Partition *) marking_token(&m, PARTITION, 8))->note, "a waits for b waits for a");
-
-	in("missed: its own output");
-	m = world();
-	memset(&out, 0, sizeof(out));
+	in("cycle: a run misses its own output");
 	part(&m, 1, P_BUILDING);
 	run(&m, 101, R_RUNNING, 1, 1);
-	decide_missed(&m, 101, &one, &one, false, &one, 55, "a waits for a", &out);
-	KINDS(&out, "missed gave_up");
+	decide_missed(&m, 101, &one, &one, false, &out);
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_UPSTREAM_BUILDING);
+	memset(&out, 0, sizeof(out));
+	decide_cycle(&m, &one, "a waits for a", &out);
+	KINDS(&out, "gave_up");
 	SETTLE(&m, &out);
 	PLACE(&m, 1, P_FAILED);
+	EQUAL(token(&m, 1)->cause, CAUSE_CYCLE);
+	TEXT(token(&m, 1)->note, "a waits for a");
+	EQUAL(token(&m, 1)->attempts, 0);
+	EQUAL(token(&m, 1)->misses, 1);
+	EQUAL(token(&m, 1)->waits.n, 0);
 
-	in("missed: a cycle through one output, the other is queued again");
+	in("cycle of three");
 	m = world();
 	memset(&out, 0, sizeof(out));
-	part(&m, 1, P_BUILDING);
-	part(&m, 2, P_BUILDING);
-	run(&m, 101, R_RUNNING, 2, 1, 2);
-	decide_missed(&m, 101, &one, &one, false, &one, 55, "a waits for a", &out);
+	for (int i = 0; i < 3; i++)
+	{
+		ids_add(&part(&m, circle.at[i], P_UPSTREAM_BUILDING)->waits, 31);
+		token(&m, circle.at[i])->prio = i;
+	}
+	part(&m, 9, P_UPSTREAM_BUILDING);
+	decide_cycle(&m, &circle, "a waits for b waits for c waits for a", &out);
+	KINDS(&out, "gave_up");
+	CHECK(are(&the(&out, EV_GAVE_UP)->parts, 3, 8, 1, 7));
 	SETTLE(&m, &out);
-	PLACE(&m, 1, P_FAILED);
-	PLACE(&m, 2, P_QUEUED);
+	for (int i = 0; i < 3; i++)
+	{
+		PLACE(&m, circle.at[i], P_FAILED);
+		EQUAL(token(&m, circle.at[i])->cause, CAUSE_CYCLE);
+		TEXT(token(&m, circle.at[i])->note, "a waits for b waits for c waits for a");
+		EQUAL(token(&m, circle.at[i])->prio, i);
+	}
+	PLACE(&m, 9, P_UPSTREAM_BUILDING);
+
+	for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+	{
+		in("cycle: one of it waits no more, it is %s", net_place_name(PARTITION, place));
+		m = world();
+		memset(&out, 0, sizeof(out));
+		part(&m, 1, (PartitionPlace) place);
+		decide_cycle(&m, &one, "a waits for a", &out);
+		KINDS(&out, place == P_UPSTREAM_BUILDING ? "gave_up" : "");
+		SETTLE(&m, &out);
+		PLACE(&m, 1, place == P_UPSTREAM_BUILDING ? P_FAILED : (PartitionPlace) place);
+	}
+}
+
+/* ---- sent back ---- */
+
+static void
+check_sent_back(void)
+{
+	static const PartitionPlace places[] = {P_QUEUED, P_UP_FOR_RETRY};
+
+	for (int i = 0; i < 2; i++)
+	{
+		Marking		m = world();
+		Events		out = {0};
+		Ids			list = ids(3, 1, 2, 3);
+		Want	   *w;
+
+		in("sent back, %s", net_place_name(PARTITION, (int) places[i]));
+		for (int k = 1; k <= 3; k++)
+		{
+			Partition  *p = part(&m, k, places[i]);
+
+			p->attempts = 1;
+			p->misses = 1;
+			p->prio = k == 3 ? 60 : 20;
+			p->retry_at = places[i] == P_UP_FOR_RETRY ? 555 : 0;
+			p->needs = k == 1 ? ids(2, 9, 8) : ids(1, 9);
+		}
+		part(&m, 8, P_MISSING);
+		part(&m, 9, P_TAINTED);
+		decide_sent_back(&m, &list, &out);
+		KINDS(&out, "needed waiting needed waiting");
+		SETTLE(&m, &out);
+		for (int k = 1; k <= 3; k++)
+		{
+			PLACE(&m, k, P_UPSTREAM_BUILDING);
+			EQUAL(token(&m, k)->prio, k == 3 ? 60 : 20);
+			EQUAL(token(&m, k)->attempts, 1);
+			EQUAL(token(&m, k)->misses, 1);
+			EQUAL(token(&m, k)->retry_at, 0);
+			EQUAL(token(&m, k)->waits.n, 1);
+			w = marking_token(&m, WANT, token(&m, k)->waits.at[0]);
+			CHECK(w->derivative);
+			EQUAL(w->run, 0);
+			EQUAL(w->prio, k == 3 ? 60 : 20);
+			EQUAL(w->total, k == 3 ? 1 : 2);
+		}
+	}
 }
 
 static void
@@ -1628,6 +2010,628 @@ check_look(void)
 	}
 }
 
+/* ---- declared inputs that are not live ---- */
+
+/* The partition waits, by one derivative want of that priority, on so many refs. */
+static void
+waits_for(Marking *m, const Events *events, int64_t id, int prio, int n, int line)
+{
+	const Partition *p = token(m, id);
+	const Want *w = p->waits.n > 0 ? marking_token(m, WANT, p->waits.at[p->waits.n - 1]) : NULL;
+	Ids			covered = {0};
+
+	same_text(net_place_name(PARTITION, (int) p->place), "upstream_building", line);
+	equal(p->prio, prio, "priority of what waits", line);
+	if (w == NULL)
+	{
+		check(false, "it waits for a want", line);
+		return;
+	}
+	check(w->derivative, "the want is derivative", line);
+	equal(w->place, W_ACTIVE, "the want's place", line);
+	equal(w->prio, prio, "the want's priority", line);
+	equal(w->run, 0, "the want's run", line);
+	equal(w->total, n, "how many refs the want covers", line);
+	for (int i = 0; i < events->n; i++)
+		if (events->at[i]->kind == EV_NEEDED && events->at[i]->want == w->id)
+			covered = events->at[i]->parts;
+	for (int i = 0; i < p->needs.n; i++)
+		check(ids_have(&covered, p->needs.at[i]), "the want covers what is needed", line);
+}
+
+#define WAITS_FOR(m, events, id, prio, n) waits_for(m, events, id, prio, n, __LINE__)
+
+static void
+check_needs(void)
+{
+	static const PartitionPlace idle[] = {P_MISSING, P_TAINTED};
+	Marking		m;
+	Events		out;
+	Ids			list;
+
+	for (int i = 0; i < 2; i++)
+	{
+		in("wanted, %s, declared inputs are lacking", net_place_name(PARTITION, (int) idle[i]));
+		m = world();
+		memset(&out, 0, sizeof(out));
+		list = ids(1, 1);
+		part(&m, 1, idle[i])->needs = ids(2, 9, 8);
+		token(&m, 1)->live_run = idle[i] == P_TAINTED ? 20 : 0;
+		decide_wanted(&m, &list, -7, &out);
+		KINDS(&out, "needed waiting");
+		EQUAL(the(&out, EV_NEEDED)->runs.n, 0);
+		EQUAL(the(&out, EV_WAITING)->want, the(&out, EV_NEEDED)->want);
+		SETTLE(&m, &out);
+		WAITS_FOR(&m, &out, 1, -7, 2);
+		EQUAL(token(&m, 1)->misses, 0);
+
+		in("looked at, %s, a job makes it now, declared inputs are lacking", net_place_name(PARTITION, (int) idle[i]));
+		m = world();
+		memset(&out, 0, sizeof(out));
+		part(&m, 1, idle[i])->needs = ids(1, 9);
+		token(&m, 1)->cover = 12;
+		decide_look(&m, &list, &out);
+		KINDS(&out, "needed waiting");
+		SETTLE(&m, &out);
+		WAITS_FOR(&m, &out, 1, 12, 1);
+
+		in("requeued, %s, declared inputs are lacking", net_place_name(PARTITION, (int) idle[i]));
+		m = world();
+		memset(&out, 0, sizeof(out));
+		part(&m, 1, idle[i])->needs = ids(1, 9);
+		token(&m, 1)->cover = 13;
+		decide_requeued(&m, &list, &out);
+		KINDS(&out, "needed waiting");
+		SETTLE(&m, &out);
+		WAITS_FOR(&m, &out, 1, 13, 1);
+	}
+
+	in("wanted: nobody makes it, declared inputs or not");
+	for (int job = 0; job <= SOURCE; job += SOURCE)
+	{
+		m = world();
+		memset(&out, 0, sizeof(out));
+		part(&m, 1, P_MISSING)->job = job;
+		token(&m, 1)->needs = ids(1, 9);
+		decide_wanted(&m, &list, 0, &out);
+		KINDS(&out, "");
+	}
+
+	in("wanted: several together, some lack the same input, one nothing");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	list = ids(4, 1, 2, 3, 9);
+	part(&m, 1, P_MISSING)->needs = ids(2, 8, 9);
+	part(&m, 2, P_TAINTED)->needs = ids(2, 9, 7);
+	part(&m, 3, P_MISSING);
+	part(&m, 9, P_MISSING);
+	decide_wanted(&m, &list, 5, &out);
+	KINDS(&out, "needed waiting queued");
+	SETTLE(&m, &out);
+	WAITS_FOR(&m, &out, 1, 5, 3);
+	WAITS_FOR(&m, &out, 2, 5, 3);
+	PLACE(&m, 3, P_QUEUED);
+	PLACE(&m, 9, P_QUEUED);
+	EQUAL(m.map[WANT].n, 1);
+
+	in("wanted: it was wanted more already when nobody made it");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	list = ids(2, 1, 2);
+	part(&m, 1, P_MISSING)->needs = ids(1, 9);
+	part(&m, 2, P_MISSING);
+	token(&m, 1)->cover = 30;
+	token(&m, 2)->cover = 30;
+	decide_wanted(&m, &list, 5, &out);
+	SETTLE(&m, &out);
+	WAITS_FOR(&m, &out, 1, 30, 1);
+	PLACE(&m, 2, P_QUEUED);
+	EQUAL(token(&m, 2)->prio, 30);
+
+	in("requeued: of several priorities; each one's inputs get its own");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	list = ids(3, 1, 2, 3);
+	for (int i = 1; i <= 3; i++)
+	{
+		part(&m, i, P_TAINTED)->needs = ids(1, i == 3 ? 8 : 9);
+		token(&m, i)->cover = i == 2 ? 50 : 0;
+	}
+	decide_requeued(&m, &list, &out);
+	SETTLE(&m, &out);
+	WAITS_FOR(&m, &out, 1, 0, 2);
+	WAITS_FOR(&m, &out, 2, 50, 1);
+	WAITS_FOR(&m, &out, 3, 0, 2);
+
+	for (int lost = 0; lost <= 1; lost++)
+	{
+		PartitionPlace place = lost ? P_UPSTREAM_FAILED : P_UPSTREAM_BUILDING;
+
+		in("looked at, %s: all that it missed is live, a declared input is not", net_place_name(PARTITION, (int) place));
+		m = world();
+		memset(&out, 0, sizeof(out));
+		list = ids(1, 1);
+		ids_add(&part(&m, 1, place)->waits, 31);
+		token(&m, 1)->cover = 6;
+		token(&m, 1)->needs = ids(1, 9);
+		token(&m, 1)->misses = 2;
+		decide_look(&m, &list, &out);
+		KINDS(&out, "needed waiting");
+		SETTLE(&m, &out);
+		WAITS_FOR(&m, &out, 1, 6, 1);
+		EQUAL(token(&m, 1)->misses, 2);
+
+		in("looked at, %s: wanted by nobody, a declared input is lacking", net_place_name(PARTITION, (int) place));
+		m = world();
+		memset(&out, 0, sizeof(out));
+		part(&m, 1, place)->needs = ids(1, 9);
+		token(&m, 1)->cover = PRIORITY_NONE;
+		decide_look(&m, &list, &out);
+		KINDS(&out, "fell_back");
+		SETTLE(&m, &out);
+		PLACE(&m, 1, P_MISSING);
+	}
+}
+
+/* ---- retried ---- */
+
+static void
+check_retried(void)
+{
+	for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+		for (int job = 0; job <= SOURCE; job++)
+			for (int wanted = 0; wanted <= 1; wanted++)
+				for (int was_live = 0; was_live <= 1; was_live++)
+					for (int needs = 0; needs <= 1; needs++)
+					{
+						Marking		m = world();
+						Events		out = {0};
+						Ids			one = ids(1, 1);
+						Partition  *p = part(&m, 1, (PartitionPlace) place);
+						bool		stopped = place == P_FAILED || place == P_UP_FOR_RETRY;
+						bool		works = stopped && wanted && job == JOB;
+						int			n;
+
+						in("retried, %s, job %d%s%s%s", net_place_name(PARTITION, place), job, wanted ? ", wanted" : "",
+						   was_live ? ", was live" : "", needs ? ", lacks an input" : "");
+						p->job = job;
+						p->cover = wanted ? 8 : PRIORITY_NONE;
+						p->live_run = was_live ? 20 : 0;
+						p->attempts = 2;
+						p->misses = 1;
+						p->retry_at = place == P_UP_FOR_RETRY ? 555 : 0;
+						p->cause = place == P_FAILED ? CAUSE_ATTEMPTS : CAUSE_NONE;
+						if (needs)
+							p->needs = ids(1, 9);
+						n = decide_retried(&m, &one, &out);
+						EQUAL(n, works);
+						if (!stopped)
+						{
+							KINDS(&out, "");
+							continue;
+						}
+						SETTLE(&m, &out);
+						EQUAL(p->attempts, 0);
+						EQUAL(p->misses, 0);
+						EQUAL(p->retry_at, 0);
+						EQUAL(p->cause, CAUSE_NONE);
+						if (!works)
+							PLACE(&m, 1, was_live ? P_TAINTED : P_MISSING);
+						else if (needs)
+							WAITS_FOR(&m, &out, 1, 8, 1);
+						else
+						{
+							PLACE(&m, 1, P_QUEUED);
+							EQUAL(p->prio, 8);
+						}
+					}
+
+	{
+		Marking		m = world();
+		Events		out = {0};
+		Ids			list = ids(6, 1, 2, 3, 4, 5, 6);
+
+		in("retried, several");
+		part(&m, 1, P_FAILED)->cover = 4;
+		part(&m, 2, P_FAILED)->cover = PRIORITY_NONE;
+		part(&m, 3, P_LIVE);
+		part(&m, 4, P_UP_FOR_RETRY)->cover = -4;
+		part(&m, 5, P_FAILED)->cover = 4;
+		token(&m, 5)->needs = ids(1, 1);
+		part(&m, 6, P_UPSTREAM_FAILED);
+		EQUAL(decide_retried(&m, &list, &out), 3);
+		SETTLE(&m, &out);
+		PLACE(&m, 1, P_QUEUED);
+		PLACE(&m, 2, P_MISSING);
+		PLACE(&m, 3, P_LIVE);
+		PLACE(&m, 4, P_QUEUED);
+		WAITS_FOR(&m, &out, 5, 4, 1);
+		PLACE(&m, 6, P_UPSTREAM_FAILED);
+		EQUAL(token(&m, 1)->prio, 4);
+		EQUAL(token(&m, 2)->prio, PRIORITY_NONE);
+		EQUAL(token(&m, 4)->prio, -4);
+	}
+}
+
+/* ---- tainted, and what follows ---- */
+
+static void
+check_tainted(void)
+{
+	Marking		m = world();
+	Events		out = {0};
+	Ids			list = {0};
+	const Event *e;
+
+	in("tainted: what is live");
+	for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+	{
+		part(&m, place, (PartitionPlace) place)->live_run = 100 + place;
+		ids_add(&list, place);
+	}
+	part(&m, 90, P_LIVE)->live_run = 190;
+	ids_add(&list, 90);
+	decide_tainted(&m, &list, 7, "wrong units", &out);
+	KINDS(&out, "tainted");
+	e = the(&out, EV_TAINTED);
+	EQUAL(e->taint, 7);
+	TEXT(e->note, "wrong units");
+	CHECK(are(&e->parts, 2, P_LIVE, 90));
+	SETTLE(&m, &out);
+	for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+	{
+		PLACE(&m, place, place == P_LIVE ? P_TAINTED : (PartitionPlace) place);
+		EQUAL(token(&m, place)->live_run, 100 + place);
+	}
+	PLACE(&m, 90, P_TAINTED);
+	EQUAL(token(&m, 90)->live_run, 190);
+	EQUAL(token(&m, 90)->prio, PRIORITY_NONE);
+	EQUAL(((Taint *) marking_token(&m, TAINT, 7))->place, T_ACTIVE);
+
+	in("tainted: nothing is live; the taint is made all the same");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	list = ids(1, 1);
+	part(&m, 1, P_QUEUED);
+	decide_tainted(&m, &list, 8, "wrong units", &out);
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_QUEUED);
+	EQUAL(((Taint *) marking_token(&m, TAINT, 8))->place, T_ACTIVE);
+
+	in("tainted, then requeued: wanted, of a source, of no job, wanted by nobody, lacking an input");
+	m = world();
+	memset(&out, 0, sizeof(out));
+	list = ids(5, 1, 2, 3, 4, 5);
+	for (int i = 1; i <= 5; i++)
+	{
+		part(&m, i, P_LIVE)->live_run = 20;
+		token(&m, i)->cover = i == 4 ? PRIORITY_NONE : 10;
+	}
+	token(&m, 2)->job = SOURCE;
+	token(&m, 3)->job = 0;
+	token(&m, 5)->needs = ids(1, 1);
+	decide_tainted(&m, &list, 9, "wrong units", &out);
+	SETTLE(&m, &out);
+	memset(&out, 0, sizeof(out));
+	decide_requeued(&m, &list, &out);
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_QUEUED);
+	PLACE(&m, 2, P_TAINTED);
+	PLACE(&m, 3, P_TAINTED);
+	PLACE(&m, 4, P_TAINTED);
+	WAITS_FOR(&m, &out, 5, 10, 1);
+	EQUAL(token(&m, 1)->prio, 10);
+	EQUAL(token(&m, 1)->live_run, 20);
+}
+
+static void
+check_requeued(void)
+{
+	for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+		for (int job = 0; job <= SOURCE; job++)
+			for (int wanted = 0; wanted <= 1; wanted++)
+			{
+				Marking		m = world();
+				Events		out = {0};
+				Ids			one = ids(1, 1);
+				bool		works = (place == P_MISSING || place == P_TAINTED) && job == JOB && wanted;
+
+				in("requeued, %s, job %d%s", net_place_name(PARTITION, place), job, wanted ? ", wanted" : "");
+				part(&m, 1, (PartitionPlace) place)->job = job;
+				token(&m, 1)->cover = wanted ? -3 : PRIORITY_NONE;
+				decide_requeued(&m, &one, &out);
+				KINDS(&out, works ? "queued" : "");
+				SETTLE(&m, &out);
+				PLACE(&m, 1, works ? P_QUEUED : (PartitionPlace) place);
+				if (works)
+					EQUAL(token(&m, 1)->prio, -3);
+			}
+}
+
+/* ------------------------------------------------------------------------
+ * What holds whatever the tokens are: the net takes what decide decides, what
+ * is wanted and makeable is not left lying, nothing goes to the queue that
+ * lacks a declared input, what nobody wants is at no work.
+ * ------------------------------------------------------------------------ */
+
+typedef struct Facts
+{
+	PartitionPlace place;
+	int			job;
+	int			prio;
+	int			cover;
+	int			live_run;
+	bool		sound;
+	bool		needs;			/* 9, a declared input, is not live */
+	int			lacking;		/* it waits for 9 by a want */
+	bool		lost;
+	int			attempts;
+} Facts;
+
+static Partition *
+set(Marking *m, int64_t id, const Facts *f)
+{
+	Partition  *p = part(m, id, f->place);
+
+	p->job = f->job;
+	if (!among(f->place, "live missing tainted"))
+		p->prio = f->prio;
+	p->cover = f->cover;
+	p->live_run = f->live_run;
+	p->sound = f->sound;
+	p->lacking = f->lacking;
+	p->input_lost = f->lost;
+	p->attempts = f->attempts;
+	p->misses = f->attempts;
+	if (f->needs)
+		p->needs = ids(1, 9);
+	if (among(f->place, "upstream_building upstream_failed"))
+		ids_add(&p->waits, 31);
+	return p;
+}
+
+enum
+{
+	BY_WANTED, BY_LOOK, BY_REQUEUED, BY_RETRIED, BY_FAILED, BY_GIVEN_UP, BY_LOST, BY_CANCELED, BY_NOT_MADE, BY_MADE, BY_MISSED,
+	BY_MISSED_LIVE, BY_MISSED_LOST, BY_MISSED_ELSEWHERE, N_BY
+};
+
+static const char *const by_names[] = {"wanted", "look", "requeued", "retried", "failed", "given up", "lost", "canceled",
+"not made", "made", "missed", "missed, all live", "missed, lost", "missed, not impacted"};
+
+static void
+decide_by(Marking *m, int by, Events *out)
+{
+	Ids			one = ids(1, 1);
+	Ids			nine = ids(1, 9);
+	Ids			runs = ids(1, 101);
+
+	if (by >= BY_FAILED)
+		run(m, 101, R_RUNNING, 1, 1);
+	switch (by)
+	{
+		case BY_WANTED:
+			decide_wanted(m, &one, 0, out);
+			break;
+		case BY_LOOK:
+			decide_look(m, &one, out);
+			break;
+		case BY_REQUEUED:
+			decide_requeued(m, &one, out);
+			break;
+		case BY_RETRIED:
+			decide_retried(m, &one, out);
+			break;
+		case BY_FAILED:
+			decide_ended(m, EV_FAILED, &runs, true, "so", 0, out);
+			break;
+		case BY_GIVEN_UP:
+			decide_ended(m, EV_FAILED, &runs, false, "so", 0, out);
+			break;
+		case BY_LOST:
+			decide_ended(m, EV_LOST, &runs, true, "so", 0, out);
+			break;
+		case BY_CANCELED:
+			decide_ended(m, EV_RUN_CANCELED, &runs, true, "so", 0, out);
+			break;
+		case BY_NOT_MADE:
+			decide_succeeded(m, &runs, &nobody, 0, out);
+			break;
+		case BY_MADE:
+			decide_succeeded(m, &runs, NULL, 0, out);
+			break;
+		case BY_MISSED:
+			decide_missed(m, 101, &one, &nine, false, out);
+			break;
+		case BY_MISSED_LIVE:
+			decide_missed(m, 101, &one, &nobody, false, out);
+			break;
+		case BY_MISSED_LOST:
+			decide_missed(m, 101, &one, &nine, true, out);
+			break;
+		default:
+			decide_missed(m, 101, &nobody, &nine, false, out);
+			break;
+	}
+}
+
+/* From building, by the end of its run: where design section 2 says it goes. */
+static const char *
+after_run(const Facts *f, int by)
+{
+	if (f->place == P_LIVE || f->sound || by == BY_MADE)
+		return "live";
+	if (f->prio == PRIORITY_NONE || f->job != JOB)
+		return f->live_run != 0 ? "tainted" : "missing";
+	switch (by)
+	{
+		case BY_FAILED:
+		case BY_LOST:
+		case BY_NOT_MADE:
+			return f->attempts < 2 ? "up_for_retry" : "failed";
+		case BY_GIVEN_UP:
+		case BY_CANCELED:
+			return "failed";
+		case BY_MISSED_ELSEWHERE:
+			return f->needs ? "upstream_building" : "queued";
+		default:
+			if (f->attempts >= 2)
+				return "failed";
+			if (by == BY_MISSED_LOST)
+				return "upstream_failed";
+			return by == BY_MISSED_LIVE && !f->needs ? "queued" : "upstream_building";
+	}
+}
+
+static void
+check_one(const Facts *f, int by)
+{
+	Marking		m = world();
+	Events		out = {0};
+	Partition  *p = set(&m, 1, f);
+	bool		makeable = f->job == JOB;
+	bool		wanted = f->cover != PRIORITY_NONE;
+
+	in("%s: %s, job %d, priority %d, wants %d, instance %d%s%s%s%s, attempts %d", by_names[by],
+	   net_place_name(PARTITION, (int) f->place), f->job, f->prio, f->cover, f->live_run, f->sound ? ", sound" : "",
+	   f->needs ? ", needs" : "", f->lacking ? ", lacks" : "", f->lost ? ", lost" : "", f->attempts);
+	part(&m, 9, f->lost ? P_FAILED : P_MISSING);
+	decide_by(&m, by, &out);
+	SETTLE(&m, &out);
+	if (by >= BY_FAILED)
+	{
+		bool		missed = by >= BY_MISSED;
+		bool		live = among(p->place, "live");
+		bool		failed_attempt = !missed && by != BY_CANCELED;
+
+		TEXT(net_place_name(PARTITION, (int) p->place), after_run(f, by));
+		if (f->place != P_LIVE)
+			EQUAL(p->attempts, live ? 0 : f->attempts + failed_attempt);
+		return;
+	}
+	if (f->needs && f->place != P_QUEUED)
+		CHECK(p->place != P_QUEUED);
+	if (p->place != f->place && f->needs && by != BY_RETRIED && p->place == P_UPSTREAM_BUILDING && f->lacking == 0)
+		WAITS_FOR(&m, &out, 1, by == BY_WANTED && f->cover < 0 ? 0 : f->cover, 1);
+	if (by == BY_LOOK || by == BY_REQUEUED)
+	{
+		if (wanted && makeable)
+			CHECK(by == BY_REQUEUED || !among(p->place, "missing tainted"));
+		else
+			CHECK(by == BY_REQUEUED || !among(p->place, "queued upstream_building upstream_failed up_for_retry"));
+		if (by == BY_LOOK && !among(p->place, "missing tainted live"))
+			EQUAL(p->prio, f->cover);
+		EQUAL(p->attempts, f->attempts);
+	}
+	if (by == BY_WANTED && makeable)
+		CHECK(!among(p->place, "missing tainted"));
+	if (among(p->place, "missing tainted live"))
+		EQUAL(p->prio, PRIORITY_NONE);
+}
+
+static void
+check_alone(void)
+{
+	static const int prios[] = {PRIORITY_NONE, -5, 5};
+
+	for (int by = 0; by < N_BY; by++)
+		for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+			for (int job = 0; job <= SOURCE; job++)
+				for (int i = 0; i < 9; i++)
+					for (int bits = 0; bits < 32; bits++)
+						for (int attempts = 0; attempts <= 2; attempts++)
+						{
+							Facts		f = {
+								.place = (PartitionPlace) place,.job = job,.prio = prios[i % 3],.cover = prios[i / 3],
+								.live_run = bits & 1 ? 20 : 0,.sound = bits & 2,.needs = bits & 4,
+								.lacking = bits & 8 ? 9 : 0,.lost = bits & 16,.attempts = attempts
+							};
+
+							/* what cannot be */
+							if ((f.sound && (f.live_run == 0 || place != P_BUILDING)) || (place == P_TAINTED && f.live_run == 0) ||
+								(place == P_MISSING && f.live_run != 0))
+								continue;
+							if (f.lost && f.lacking == 0)
+								continue;
+							if (f.lacking != 0 && !among(f.place, "upstream_building upstream_failed"))
+								continue;
+							if (f.prio == PRIORITY_NONE && among(f.place, "queued upstream_building upstream_failed up_for_retry"))
+								continue;
+							if (f.prio != PRIORITY_NONE && among(f.place, "missing live tainted"))
+								continue;
+							if (by >= BY_FAILED && place != P_BUILDING && place != P_LIVE)
+								continue;
+							check_one(&f, by);
+						}
+}
+
+/*
+ * A run of two outputs misses any of: its outputs, a third ref.  Nothing is
+ * refused, no output stays with the run, and what a waiting output waits for
+ * is at work if a job makes it.
+ */
+static void
+check_pair(const Facts *a, const Facts *b, const Facts *third, int impacted, int lacking)
+{
+	Marking		m = world();
+	Events		out = {0};
+	Ids			impact = {0};
+	Ids			lack = {0};
+	const Facts *facts[] = {a, b, third};
+	bool		lost = false;
+	bool		waits = false;
+
+	in("missed by two: %s %d%s and %s %d%s, third %s %d; impacted %d, lacking %d", net_place_name(PARTITION, (int) a->place), a->prio,
+	   a->sound ? " sound" : "", net_place_name(PARTITION, (int) b->place), b->prio, b->sound ? " sound" : "",
+	   net_place_name(PARTITION, (int) third->place), third->prio, impacted, lacking);
+	for (int i = 0; i < 3; i++)
+	{
+		set(&m, i + 1, facts[i]);
+		if (impacted & 1 << i)
+			ids_add(&impact, i + 1);
+		if (lacking & 1 << i && facts[i]->place != P_LIVE)
+		{
+			ids_add(&lack, i + 1);
+			lost = lost || among(facts[i]->place, "failed upstream_failed");
+		}
+	}
+	run(&m, 101, R_RUNNING, 2, 1, 2);
+	decide_missed(&m, 101, &impact, &lack, lost, &out);
+	SETTLE(&m, &out);
+	for (int i = 1; i <= 2; i++)
+	{
+		CHECK(place_of(&m, i) != P_BUILDING);
+		waits = waits || among(place_of(&m, i), "upstream_building upstream_failed");
+	}
+	for (int i = 0; waits && i < lack.n; i++)
+		CHECK(!among(place_of(&m, lack.at[i]), "missing tainted"));
+}
+
+static void
+check_pairs(void)
+{
+	static const Facts outputs[] = {
+		{P_BUILDING, JOB, 0, 0, 0, false, false, 0, false, 0},
+		{P_BUILDING, JOB, 9, 9, 20, false, false, 0, false, 2},
+		{P_BUILDING, JOB, 9, 9, 20, true, false, 0, false, 0},
+		{P_BUILDING, JOB, PRIORITY_NONE, PRIORITY_NONE, 0, false, false, 0, false, 0},
+		{P_BUILDING, JOB, PRIORITY_NONE, PRIORITY_NONE, 20, false, false, 0, false, 0},
+		{P_BUILDING, JOB, PRIORITY_NONE, PRIORITY_NONE, 20, true, false, 0, false, 0},
+		{P_LIVE, JOB, PRIORITY_NONE, PRIORITY_NONE, 20, false, false, 0, false, 0},
+	};
+
+	for (int a = 0; a < 7; a++)
+		for (int b = 0; b < 7; b++)
+			for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+				for (int impacted = 0; impacted < 4; impacted++)
+					for (int lacking = 1; lacking < 8; lacking++)
+					{
+						Facts		third = {(PartitionPlace) place, JOB, -3, -3, place == P_TAINTED ? 20 : 0, false, false, 0, false, 0};
+
+						check_pair(&outputs[a], &outputs[b], &third, impacted, lacking);
+					}
+}
+
 int
 main(void)
 {
@@ -1638,7 +2642,9 @@ main(void)
 	check_evolve_claimed();
 	check_evolve_wants();
 	check_evolve_runs_and_taints();
+	check_evolve_records();
 	check_wanted();
+	check_needs();
 	check_claim();
 	check_report();
 	check_succeeded();
@@ -1646,9 +2652,16 @@ main(void)
 	check_backoff();
 	check_missed();
 	check_missed_too_often();
-	check_missed_on_cycle();
+	check_missed_siblings();
+	check_cycle();
+	check_sent_back();
 	check_published();
+	check_retried();
+	check_tainted();
+	check_requeued();
 	check_look();
+	check_alone();
+	check_pairs();
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed > 0;
 }
