@@ -6,14 +6,15 @@
  * an argument without a NULL default is an error, not silence.
  * ------------------------------------------------------------------------ */
 
-CREATE FUNCTION databuild.define_job(label text, patterns text[], inputs text[] = NULL, config jsonb = '{}', max_attempts int = 3,
-		max_misses int = 100, backoff interval = '10 s', lease interval = '5 min') RETURNS void
+CREATE FUNCTION databuild.define_job(label text, patterns text[], outputs text[] = NULL, inputs text[] = NULL, config jsonb = '{}',
+		batch_size int = 1, max_running int = NULL, max_attempts int = 3, max_misses int = 100, backoff interval = '10 s', lease interval = '5 min') RETURNS void
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_define_job';
 COMMENT ON FUNCTION databuild.define_job IS
 'Defines what makes the refs that one of the patterns (regular expressions) matches as a whole; again: replaces the definition.
-inputs: templates of what a ref needs, \1 to \9 being the pattern''s groups and \& the ref; it is not handed out before they are live.
-config: opaque, handed to workers with each claim. max_attempts: failed attempts until a partition is failed; max_misses: dependency misses until it is.
+outputs: templates of all that one run makes; each must match a pattern of the job. inputs: templates of what a ref needs, \1 to \9 being the pattern''s groups and \& the ref; it is not handed out before they are live.
+config: opaque, handed to workers with each claim. batch_size: so many refs of equal priority may share a run. max_running: so many runs at a time.
+max_attempts: failed attempts until a partition is failed; max_misses: dependency misses until it is.
 backoff: before the second attempt, doubled for each further one, up to an hour. lease: how long a claimed run is its worker''s without a heartbeat.
 A definition that changes nothing logs nothing. Known refs are routed anew; running runs keep what they make.
 Raises 22023 (argument), 2201B (pattern), 42P17 (a known ref would have two jobs), 55000 (the label is a source). Waits for, and holds up, all writing calls.';

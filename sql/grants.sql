@@ -34,3 +34,8 @@ COMMENT ON TABLE databuild.want_key IS 'Internal: the keys of wants in force.';
 COMMENT ON TABLE databuild.taint IS 'Internal: read it as databuild.taints.';
 COMMENT ON TABLE databuild.taint_part IS 'Internal: read it as databuild.taint_partitions.';
 COMMENT ON TABLE databuild.input IS 'Internal: the inputs that jobs declare for their refs, as bitmaps of 64 ids.';
+COMMENT ON TABLE databuild.output IS 'Internal: what a run of a partition makes, where that is more than itself.';
+COMMENT ON TABLE databuild.taken IS 'Internal: live partitions that a running run makes anew beside others.';
+COMMENT ON TABLE databuild.collision IS 'Internal: claimable partitions one of whose outputs a run is making.';
+COMMENT ON TABLE databuild.slot IS 'Internal: how many runs a limited job may have, a row each, to lock.';
+COMMENT ON TABLE databuild.slot_use IS 'Internal: which running run holds which slot of its job.';

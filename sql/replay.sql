@@ -34,6 +34,16 @@ CREATE VIEW databuild.input_fold AS
 	CROSS JOIN LATERAL unnest(d.inputs) AS u(input);
 COMMENT ON VIEW databuild.input_fold IS 'Internal: declared inputs, as the log says them.';
 
+CREATE VIEW databuild.output_fold AS
+	SELECT d.part, d.outputs
+	FROM (SELECT DISTINCT ON (s.part) s.part, e.others[s.upto - s.n::int + 1 : s.upto] AS outputs
+		FROM databuild.event e
+		CROSS JOIN LATERAL (SELECT a.part, a.n, (sum(a.n) OVER (ORDER BY a.i))::int AS upto
+			FROM unnest(e.parts, e.sizes) WITH ORDINALITY AS a(part, n, i)) AS s
+		WHERE e.kind = 'makes' ORDER BY s.part, e.event_id DESC) AS d
+	WHERE cardinality(d.outputs) > 0;
+COMMENT ON VIEW databuild.output_fold IS 'Internal: what else runs of the partitions make, as the log says it.';
+
 CREATE VIEW databuild.taint_fold AS
 	SELECT DISTINCT ON (e.taint_id) e.taint_id, e.note AS reason
 	FROM databuild.event e WHERE e.kind = 'tainted' ORDER BY e.taint_id, e.event_id;
@@ -117,6 +127,10 @@ AS $$
 		FROM (SELECT i.part, b AS input FROM databuild.input i CROSS JOIN databuild.bits(i.block, i.mask) AS b) AS s
 		FULL JOIN databuild.input_fold AS r ON r.part = s.part AND r.input = s.input
 		WHERE s.part IS NULL OR r.part IS NULL),
+	output AS (
+		SELECT 'output', coalesce(s.part, r.part)::text, to_jsonb(s), to_jsonb(r)
+		FROM databuild.output AS s FULL JOIN databuild.output_fold AS r ON r.part = s.part
+		WHERE s.outputs IS DISTINCT FROM r.outputs),
 	want_key AS (
 		SELECT 'want_key', coalesce(s.key, r.key), to_jsonb(s), to_jsonb(r)
 		FROM databuild.want_key AS s
@@ -128,7 +142,7 @@ AS $$
 		FULL JOIN databuild.job_fold AS r ON r.job_id = s.job_id
 		WHERE s.definition IS DISTINCT FROM r.definition)
 	SELECT * FROM partition UNION ALL SELECT * FROM run UNION ALL SELECT * FROM run_note UNION ALL SELECT * FROM want
-	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM taint UNION ALL SELECT * FROM taint_part UNION ALL SELECT * FROM input UNION ALL SELECT * FROM want_key UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
+	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM taint UNION ALL SELECT * FROM taint_part UNION ALL SELECT * FROM input UNION ALL SELECT * FROM output UNION ALL SELECT * FROM want_key UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
 $$;
 COMMENT ON FUNCTION databuild.verify IS
 'Folds the whole log and compares: a row for each difference between the tables and the fold; none: state = fold(log). One snapshot, no lock; runs on a standby, too.';
@@ -153,6 +167,9 @@ BEGIN
 	DELETE FROM databuild.trouble;
 	DELETE FROM databuild.wait;
 	DELETE FROM databuild.input;
+	DELETE FROM databuild.output;
+	DELETE FROM databuild.taken;
+	DELETE FROM databuild.collision;
 	DELETE FROM databuild.watch;
 	DELETE FROM databuild.ready;
 	DELETE FROM databuild.agenda;
@@ -206,10 +223,13 @@ BEGIN
 		WHERE f.machine = 'run';
 
 	INSERT INTO databuild.input (part, block, mask) SELECT part, input >> 6, bit_or(1::bigint << (input & 63)::int) FROM databuild.input_fold GROUP BY 1, 2;
+	INSERT INTO databuild.output (part, outputs) SELECT part, outputs FROM databuild.output_fold;
 	INSERT INTO databuild.want_key (key, want_id) SELECT key, want_id FROM databuild.want WHERE key IS NOT NULL AND state = 'A';
 	INSERT INTO databuild.taint_part (taint_id, part, run) SELECT taint_id, part, run FROM databuild.taint_part_fold;
 	INSERT INTO databuild.timer (at, kind, ids) SELECT expires_at, 'E', array_agg(want_id) FROM databuild.want
 		WHERE state = 'A' AND isfinite(expires_at) GROUP BY expires_at;
+	INSERT INTO databuild.taken (part, run_id) SELECT p.id, r.run_id FROM databuild.run r CROSS JOIN LATERAL unnest(r.outputs) AS u(id)
+		JOIN databuild.partition p ON p.id = u.id AND p.state = 'L' WHERE r.state = 'R';
 	INSERT INTO databuild.run_note SELECT * FROM databuild.run_note_fold;
 	INSERT INTO databuild.publication SELECT event_id, recorded_at, parts, body FROM databuild.event WHERE kind = 'published';
 	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;
@@ -253,10 +273,12 @@ AS $$
 	UNION ALL
 	SELECT 'queued_is_ready', p.ref, 'no entry of the ready set stands for it'
 		FROM p WHERE p.state = 'Q' AND NOT EXISTS (SELECT FROM entered q WHERE q.part = p.id AND q.job_id = p.job_id AND q.prio = p.prio AND q.seq > p.ticket)
+			AND NOT EXISTS (SELECT FROM databuild.collision x JOIN making m ON m.part = x.blocker WHERE x.part = p.id) AND NOT p.to_be_looked_at
 	UNION ALL
 	SELECT 'retry_is_due', p.ref, 'neither a timer nor an entry of the ready set stands for it'
 		FROM p WHERE p.state = 'R' AND NOT EXISTS (SELECT FROM due d WHERE d.kind = 'R' AND d.id = p.id)
 			AND NOT EXISTS (SELECT FROM entered q WHERE q.part = p.id AND q.job_id = p.job_id AND q.prio = p.prio AND q.seq > p.ticket)
+			AND NOT EXISTS (SELECT FROM databuild.collision x JOIN making m ON m.part = x.blocker WHERE x.part = p.id) AND NOT p.to_be_looked_at
 	UNION ALL
 	SELECT 'run_has_timer', r.run_id::text, 'no timer stands for its lease'
 		FROM databuild.run r WHERE r.state = 'R' AND NOT EXISTS (SELECT FROM due d WHERE d.kind = 'L' AND d.id = r.run_id)

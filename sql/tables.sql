@@ -56,8 +56,11 @@ CREATE TABLE databuild.job
 	job_id		int			NOT NULL PRIMARY KEY,
 	label		text		NOT NULL UNIQUE COLLATE "C",
 	patterns	text[]		NOT NULL,
+	outputs		text[],
 	inputs		text[],
 	config		jsonb		NOT NULL,
+	batch_size	int			NOT NULL,
+	max_running	int,
 	max_attempts int		NOT NULL,
 	max_misses	int			NOT NULL,
 	backoff		interval	NOT NULL,
@@ -168,6 +171,49 @@ CREATE TABLE databuild.input
 );
 
 CREATE INDEX input_block ON databuild.input (block);
+
+/* What a run of the partition makes, itself included, where that is more than itself. */
+CREATE TABLE databuild.output
+(
+	part		bigint		NOT NULL PRIMARY KEY,
+	outputs		bigint[]	NOT NULL
+);
+
+/* Live partitions that a running run makes anew beside others. */
+CREATE TABLE databuild.taken
+(
+	part		bigint		NOT NULL PRIMARY KEY,
+	run_id		bigint		NOT NULL
+);
+
+CREATE INDEX taken_run ON databuild.taken (run_id);
+
+/* Claimable but for one of its outputs, which a run is making: not in the ready set. */
+CREATE TABLE databuild.collision
+(
+	blocker		bigint		NOT NULL,
+	part		bigint		NOT NULL
+);
+
+CREATE INDEX collision_blocker ON databuild.collision (blocker);
+CREATE INDEX collision_part ON databuild.collision (part);
+
+/* A never updated row for each run that a limited job may have at a time, to lock. */
+CREATE TABLE databuild.slot
+(
+	job_id		int			NOT NULL,
+	slot		int			NOT NULL,
+	PRIMARY KEY (job_id, slot)
+);
+
+CREATE TABLE databuild.slot_use
+(
+	job_id		int			NOT NULL,
+	slot		int			NOT NULL,
+	run_id		bigint		NOT NULL PRIMARY KEY
+);
+
+CREATE INDEX slot_use_slot ON databuild.slot_use (job_id, slot);
 
 /*
  * The waiter waits for the members of that derivative want; or, if it is a
@@ -313,6 +359,11 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.want', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.want_key', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.member', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.input', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.output', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.taken', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.collision', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.slot', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.slot_use', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.wait', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint_part', '');

@@ -3,7 +3,7 @@
  * ------------------------------------------------------------------------ */
 
 CREATE VIEW databuild.jobs AS
-	SELECT label, patterns, inputs, config, max_attempts, max_misses, backoff, lease, paused, is_source
+	SELECT label, patterns, outputs, inputs, config, batch_size, max_running, max_attempts, max_misses, backoff, lease, paused, is_source
 	FROM databuild.job;
 COMMENT ON VIEW databuild.jobs IS 'Jobs and sources: what makes which refs.';
 
@@ -128,10 +128,12 @@ CREATE VIEW databuild.events AS
 			JOIN databuild.partition p ON p.id = o.id ORDER BY o.n)) END AS refs,
 		jsonb_strip_nulls(jsonb_build_object(
 			'runs', CASE WHEN cardinality(e.runs) > 1 THEN to_jsonb(e.runs) END,
-			'outputs', CASE WHEN e.kind <> 'declared' THEN to_jsonb(e.sizes) END,
+			'outputs', CASE WHEN e.kind NOT IN ('declared', 'makes') THEN to_jsonb(e.sizes) END,
 			'inputs', CASE WHEN e.kind = 'declared' THEN (SELECT jsonb_agg(p.ref) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
 				JOIN databuild.partition p ON p.id = o.id) END,
-			'counts', CASE WHEN e.kind = 'declared' THEN to_jsonb(e.sizes) END,
+			'makes', CASE WHEN e.kind = 'makes' THEN (SELECT jsonb_agg(p.ref) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
+				JOIN databuild.partition p ON p.id = o.id) END,
+			'counts', CASE WHEN e.kind IN ('declared', 'makes') THEN to_jsonb(e.sizes) END,
 			'priority', e.priority,
 			CASE e.kind WHEN 'backed_off' THEN 'retry_at' ELSE 'until' END, e.until,
 			'cause', e.cause,

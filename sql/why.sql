@@ -51,6 +51,7 @@ DECLARE
 	t databuild.trouble%ROWTYPE;
 	r databuild.run%ROWTYPE;
 	inputs record;
+	blocking record;
 	last_reason text;
 	ahead bigint;
 	now_ timestamptz := databuild.clock();
@@ -122,6 +123,20 @@ BEGIN
 		hint := 'The next claim or tick() gives it up and tries again, unless the worker reports first. See whether the worker is alive.';
 		RETURN;
 	END IF;
+	IF p.state IN ('Q', 'R') THEN
+		SELECT u.run_id, b.ref INTO blocking
+			FROM databuild.collision x JOIN databuild.partition b ON b.id = x.blocker
+			LEFT JOIN databuild.taken k ON k.part = b.id
+			JOIN databuild.run u ON u.run_id = coalesce(k.run_id, b.run) AND u.state = 'R'
+			WHERE x.part = p.id LIMIT 1;
+		IF FOUND THEN
+			reason := 'collision';
+			run_id := blocking.run_id;
+			detail := format('A run of it would make %s, too, which run %s is making.', blocking.ref, blocking.run_id);
+			hint := 'When that run ends, it is claimable again.';
+			RETURN;
+		END IF;
+	END IF;
 	IF p.state = 'R' AND t.retry_at > now_ THEN
 		reason := 'backing_off';
 		detail := format('Attempt %s of %s failed (%s); claimable again at %s.', t.attempts, j.max_attempts,
@@ -148,6 +163,13 @@ BEGIN
 		reason := 'job_paused';
 		detail := format('Job "%s" is paused.', j.label);
 		hint := format('SELECT databuild.resume_job(%L) lets claims take it again.', j.label);
+		RETURN;
+	END IF;
+	IF p.state IN ('Q', 'R') AND j.max_running <= (SELECT count(*) FROM databuild.slot_use u WHERE u.job_id = j.job_id) THEN
+		reason := 'job_full';
+		detail := format('Job "%s" may have %s runs at a time, and has: %s.', j.label, j.max_running,
+			(SELECT string_agg(u.run_id::text, ', ' ORDER BY u.run_id) FROM (SELECT u.run_id FROM databuild.slot_use u WHERE u.job_id = j.job_id ORDER BY 1 LIMIT 10) AS u));
+		hint := 'When one of these runs ends, it is claimable again.';
 		RETURN;
 	END IF;
 	IF p.state IN ('Q', 'R') THEN

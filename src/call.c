@@ -136,7 +136,7 @@ cut(const Events *events)
 		int			next = 0;
 
 		for (int from = 0; from == 0 || from < n; from += EVENT_MOST)
-			if (e->kind == EV_DECLARED)
+			if (e->kind == EV_DECLARED || e->kind == EV_MAKES)
 				slice_declared(&out, e, from, Min(EVENT_MOST, n - from), &next);
 			else if (by_runs)
 				slice_runs(&out, e, from, Min(EVENT_MOST, n - from), &next);

@@ -97,6 +97,13 @@ extern const Job *route_jobs(int *n);
 /* Whether any job declares inputs. */
 extern bool route_any_inputs(void);
 
+/* Whether any job has several outputs, or a limit of runs. */
+extern bool route_any_outputs(void);
+extern bool route_any_limits(void);
+
+/* All that a run of the ref makes, itself included; none if only itself. */
+extern char **route_outputs(const char *ref, int *n);
+
 /* The inputs that the ref's job declares for it, as its templates say. */
 extern char **route_inputs(const char *ref, int *n);
 
@@ -125,6 +132,7 @@ typedef struct Call
 	Ids			ended;			/* wants that are in force no more */
 	Ids			moved_wants;	/* whose priority changed */
 	Ids			moved_waiters;	/* waiting partitions whose priority changed */
+	Ids			released;		/* outputs of runs that ended */
 	Ids			uncovered;		/* partitions that lost a want */
 	Ids			covered;		/* that got one that does not name them */
 	Ids			began_to_wait;	/* must watch, and be no cycle */
@@ -165,6 +173,9 @@ extern bool look_consequences(Call *c);
 
 /* Those of the partitions that the call holds or can get without waiting. */
 extern Ids	look_take(Call *c, const Ids *ids, Ids *busy);
+
+/* A second look at partitions, by a later call. */
+extern void look_leave_second(const Ids *parts);
 
 /* Watch what each of them lacks, if it waits. */
 extern void look_watch(Call *c, const Ids *ids);

@@ -1,10 +1,12 @@
 /*
  * declare.c
- *	  Declared inputs: what a job's templates say that its refs need.
+ *	  Declared inputs and outputs: what a job's templates say that its refs need,
+ *	  and what else a run of them makes.
  *
  * They are worked out once, when a ref is named for the first time or its job
- * is defined anew, and kept as rows of databuild.input; the event "declared"
- * has them, so that a replay asks no template.  Since no call but a definition
+ * is defined anew, and kept as rows of databuild.input and databuild.output;
+ * the events "declared" and "makes" have them, so that a replay asks no
+ * template.  Since no call but a definition
  * or one that names new refs inserts partitions, all that a new ref needs,
  * however indirectly, is worked out before the first insert: one sorted
  * insert, in which two sessions cannot wait for each other in a circle.
@@ -61,7 +63,7 @@ sorted_refs(char **refs, int n)
 	return datums;
 }
 
-/* What the refs of a level need and nobody has mentioned yet. */
+/* What the refs of a level need, and make, and nobody has mentioned yet. */
 static Datum *
 next_level(HTAB *seen, const Datum *level, int n, int *nnext)
 {
@@ -71,21 +73,23 @@ next_level(HTAB *seen, const Datum *level, int n, int *nnext)
 
 	for (int i = 0; i < n; i++)
 	{
-		int			ninputs;
-		char	  **inputs = route_inputs(TextDatumGetCString(level[i]), &ninputs);
+		char	   *ref = TextDatumGetCString(level[i]);
+		int			n[2];
+		char	  **refs[2] = {route_inputs(ref, &n[0]), route_outputs(ref, &n[1])};
 
 		CHECK_FOR_INTERRUPTS();
-		for (int k = 0; k < ninputs; k++)
-		{
-			bool		found;
+		for (int w = 0; w < 2; w++)
+			for (int k = 0; k < n[w]; k++)
+			{
+				bool		found;
 
-			hash_search(seen, &inputs[k], HASH_ENTER, &found);
-			if (found)
-				continue;
-			if (nfresh == room)
-				fresh = repalloc(fresh, sizeof(char *) * (room *= 2));
-			fresh[nfresh++] = inputs[k];
-		}
+				hash_search(seen, &refs[w][k], HASH_ENTER, &found);
+				if (found)
+					continue;
+				if (nfresh == room)
+					fresh = repalloc(fresh, sizeof(char *) * (room *= 2));
+				fresh[nfresh++] = refs[w][k];
+			}
 	}
 	*nnext = nfresh;
 	return sorted_refs(fresh, nfresh);
@@ -105,7 +109,7 @@ unknown_closure(const Datum *refs, int n, int *nall)
 
 	memcpy(all, refs, sizeof(Datum) * n);
 	*nall = n;
-	if (!route_any_inputs())
+	if (!route_any_inputs() && !route_any_outputs())
 		return all;
 	seen = ref_set(sizeof(char *));
 	for (int i = 0; i < n; i++)
@@ -228,30 +232,49 @@ mentioned_ids(char ***inputs, const int *ninputs, int n)
 	return ids;
 }
 
-/*
- * Work out, write and log the inputs of partitions in the marking, whose
- * inputs are all known.  With anew, in place of what they had.
- */
-void
-declare_inputs(Call *c, const Ids *parts, bool anew)
+static void
+write_outputs(const Declared *d)
 {
-	char	 ***inputs = palloc(sizeof(char **) * (parts->n + 1));
-	int		   *ninputs = palloc(sizeof(int) * (parts->n + 1));
+	int32	   *firsts = palloc(sizeof(int32) * (d->parts.n + 1));
+	int32	   *lasts = palloc(sizeof(int32) * (d->parts.n + 1));
+	Ids			parts = {0};
+	int			next = 0;
+
+	for (int i = 0; i < d->parts.n; i++)
+	{
+		if (d->sizes.at[i] == 0)
+			continue;
+		firsts[parts.n] = next + 1;
+		next += (int) d->sizes.at[i];
+		lasts[parts.n] = next;
+		ids_add(&parts, d->parts.at[i]);
+	}
+	if (parts.n > 0)
+	{
+		Datum		args[] = {ids_datum(&parts), ids_datum(&d->inputs), int32s_datum(firsts, parts.n), int32s_datum(lasts, parts.n)};
+
+		store_do(Q_OUTPUT_ADD, args, NULL);
+	}
+}
+
+/* What the templates say of each of the partitions, by ids. */
+static Declared
+work_out(Call *c, const Ids *parts, bool anew, char **(*ask) (const char *, int *))
+{
+	char	 ***refs = palloc(sizeof(char **) * (parts->n + 1));
+	int		   *nrefs = palloc(sizeof(int) * (parts->n + 1));
 	Declared	d = {0};
 	HTAB	   *ids;
-	Event	   *e;
 
-	if (!route_any_inputs() && !anew)
-		return;
 	for (int i = 0; i < parts->n; i++)
-		inputs[i] = route_inputs(((Partition *) marking_token(&c->m, PARTITION, parts->at[i]))->ref, &ninputs[i]);
-	ids = mentioned_ids(inputs, ninputs, parts->n);
+		refs[i] = ask(((Partition *) marking_token(&c->m, PARTITION, parts->at[i]))->ref, &nrefs[i]);
+	ids = mentioned_ids(refs, nrefs, parts->n);
 	for (int i = 0; i < parts->n; i++)
 	{
 		Ids			own = {0};
 
-		for (int k = 0; k < ninputs[i]; k++)
-			ids_add(&own, ((RefId *) hash_search(ids, &inputs[i][k], HASH_FIND, NULL))->id);
+		for (int k = 0; k < nrefs[i]; k++)
+			ids_add(&own, ((RefId *) hash_search(ids, &refs[i][k], HASH_FIND, NULL))->id);
 		ids_sort(&own);
 		if (own.n == 0 && !anew)
 			continue;
@@ -260,19 +283,47 @@ declare_inputs(Call *c, const Ids *parts, bool anew)
 		for (int k = 0; k < own.n; k++)
 			ids_add(&d.inputs, own.at[k]);
 	}
-	if (d.parts.n == 0)
-		return;
-	if (anew)
-	{
-		Datum		args[] = {ids_datum(&d.parts)};
+	return d;
+}
 
-		store_do(Q_INPUT_DROP, args, NULL);
+static void
+log_declared(Call *c, EventKind kind, const Declared *d)
+{
+	Event	   *e = events_add(&c->events, kind);
+
+	e->parts = d->parts;
+	e->sizes = d->sizes;
+	e->others = d->inputs;
+}
+
+/*
+ * Work out, write and log the inputs and outputs of partitions in the marking,
+ * all of which are known.  With anew, in place of what they had.
+ */
+void
+declare_parts(Call *c, const Ids *parts, bool anew)
+{
+	Datum		args[] = {ids_datum(parts)};
+	Declared	d;
+
+	if (route_any_inputs() || anew)
+	{
+		d = work_out(c, parts, anew, route_inputs);
+		if (anew)
+			store_do(Q_INPUT_DROP, args, NULL);
+		write_inputs(&d);
+		if (d.parts.n > 0)
+			log_declared(c, EV_DECLARED, &d);
 	}
-	write_inputs(&d);
-	e = events_add(&c->events, EV_DECLARED);
-	e->parts = d.parts;
-	e->sizes = d.sizes;
-	e->others = d.inputs;
+	if (route_any_outputs() || anew)
+	{
+		d = work_out(c, parts, anew, route_outputs);
+		if (anew)
+			store_do(Q_OUTPUT_DROP, args, NULL);
+		write_outputs(&d);
+		if (d.parts.n > 0)
+			log_declared(c, EV_MAKES, &d);
+	}
 }
 
 /* The refs that these partitions' jobs say they need, named. */

@@ -151,7 +151,7 @@ reroute_batch(Call *c, const Ids *changed, const Ids *routes)
 			ids_add(&rerouted_event(c, (int32) routes->at[i])->parts, p->id);
 		ids_add(&moved, p->id);
 	}
-	declare_inputs(c, changed, true);
+	declare_parts(c, changed, true);
 	call_log(c);
 	call_apply(c);
 	look_again(c, &moved);
@@ -191,38 +191,42 @@ refuse_kind(const char *label, bool is_source)
 			 errhint("Choose another label.")));
 }
 
-/* args from 1 on as JOB_UPDATE takes them: patterns, inputs, ... is_source. */
+/*
+ * args from 1 on as JOB_UPDATE takes them (patterns, outputs, inputs, config,
+ * batch_size, max_running, ... is_source), and which of them are NULL.
+ */
 static void
-define(const char *label, Datum *args, char inputs_null)
+define(const char *label, Datum *args, char *nulls)
 {
 	Call	   *c = call_begin_alone();
-	bool		is_source = DatumGetBool(args[8]);
+	bool		is_source = DatumGetBool(args[11]);
 	int32		id = route_by_label(label);
-	char		nulls[11] = "          ";
 
 	if (id == 0)
 	{
-		Datum		insert[10];
+		Datum		insert[13];
+		char		insert_nulls[14] = "             ";
 
 		id = (int32) gate_next_of("job_id_seq");
 		insert[0] = Int32GetDatum(id);
 		insert[1] = text_datum(label);
-		memcpy(&insert[2], &args[1], sizeof(Datum) * 8);
-		nulls[3] = inputs_null;
-		store_do(Q_JOB_INSERT, insert, nulls);
+		memcpy(&insert[2], &args[1], sizeof(Datum) * 11);
+		memcpy(&insert_nulls[2], &nulls[1], 11);
+		store_do(Q_JOB_INSERT, insert, insert_nulls);
 	}
 	else
 	{
 		if (job_of(c, id)->is_source != is_source)
 			refuse_kind(label, !is_source);
 		args[0] = Int32GetDatum(id);
-		nulls[2] = inputs_null;
 		if (store_do(Q_JOB_UPDATE, args, nulls) == 0)
 		{
 			call_end(c);
 			return;
 		}
 	}
+	args[0] = Int32GetDatum(id);
+	store_do(Q_SLOTS_ADD, args, NULL);
 	route_changed();
 	(void) job_of(c, id);
 	log_definition(c, EV_JOB_DEFINED, id);
@@ -231,27 +235,53 @@ define(const char *label, Datum *args, char inputs_null)
 	call_end(c);
 }
 
+static Datum
+arg_at_most(FunctionCallInfo fcinfo, int n, const char *name, int32 most)
+{
+	int32		value = DatumGetInt32(arg_at_least_one(fcinfo, n, name));
+
+	if (value > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be at most %d, not %d", name, most, value)));
+	return Int32GetDatum(value);
+}
+
 PG_FUNCTION_INFO_V1(databuild_define_job);
 
+/*
+ * label, patterns, outputs, inputs, config, batch_size, max_running,
+ * max_attempts, max_misses, backoff, lease
+ */
 Datum
 databuild_define_job(PG_FUNCTION_ARGS)
 {
 	char	   *label = arg_label(fcinfo, 0);
-	Datum		args[9] = {0};
-	char		inputs_null;
+	Datum		args[12] = {0};
+	char		nulls[13] = "            ";
 
 	args[1] = arg_patterns(fcinfo, 1);
-	args[2] = arg_templates(fcinfo, 2, "inputs", 1, &inputs_null);
-	args[3] = arg_needed(fcinfo, 3, "config");
-	args[4] = arg_at_least_one(fcinfo, 4, "max_attempts");
-	args[5] = arg_at_least_one(fcinfo, 5, "max_misses");
-	(void) arg_interval(fcinfo, 6, "backoff");
-	args[6] = PG_GETARG_DATUM(6);
-	(void) arg_lease(fcinfo, 7);
-	args[7] = PG_GETARG_DATUM(7);
-	args[8] = BoolGetDatum(false);
-	define(label, args, inputs_null);
+	args[2] = arg_templates(fcinfo, 2, "outputs", 1, &nulls[2]);
+	args[3] = arg_templates(fcinfo, 3, "inputs", 1, &nulls[3]);
+	args[4] = arg_needed(fcinfo, 4, "config");
+	args[5] = arg_at_most(fcinfo, 5, "batch_size", 1000);
+	nulls[6] = PG_ARGISNULL(6) ? 'n' : ' ';
+	args[6] = PG_ARGISNULL(6) ? (Datum) 0 : arg_at_most(fcinfo, 6, "max_running", 10000);
+	args[7] = arg_at_least_one(fcinfo, 7, "max_attempts");
+	args[8] = arg_at_least_one(fcinfo, 8, "max_misses");
+	(void) arg_interval(fcinfo, 9, "backoff");
+	args[9] = PG_GETARG_DATUM(9);
+	(void) arg_lease(fcinfo, 10);
+	args[10] = PG_GETARG_DATUM(10);
+	args[11] = BoolGetDatum(false);
+	define(label, args, nulls);
 	PG_RETURN_VOID();
+}
+
+static Datum
+interval_of(const char *text)
+{
+	return DirectFunctionCall3(interval_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
 PG_FUNCTION_INFO_V1(databuild_define_source);
@@ -260,16 +290,18 @@ Datum
 databuild_define_source(PG_FUNCTION_ARGS)
 {
 	char	   *label = arg_label(fcinfo, 0);
-	Datum		args[9] = {0};
+	Datum		args[12] = {0};
+	char		nulls[13] = "  nn  n     ";
 
 	args[1] = arg_patterns(fcinfo, 1);
-	args[3] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
-	args[4] = Int32GetDatum(1);
+	args[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
 	args[5] = Int32GetDatum(1);
-	args[6] = DirectFunctionCall3(interval_in, CStringGetDatum("0"), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	args[7] = DirectFunctionCall3(interval_in, CStringGetDatum("5 min"), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	args[8] = BoolGetDatum(true);
-	define(label, args, 'n');
+	args[7] = Int32GetDatum(1);
+	args[8] = Int32GetDatum(1);
+	args[9] = interval_of("0");
+	args[10] = interval_of("5 min");
+	args[11] = BoolGetDatum(true);
+	define(label, args, nulls);
 	PG_RETURN_VOID();
 }
 

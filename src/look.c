@@ -65,6 +65,12 @@ leave_entries(const Ids *parts, const Ids *wants, bool second)
 
 static const Ids none = {0};
 
+void
+look_leave_second(const Ids *parts)
+{
+	leave_entries(parts, &none, true);
+}
+
 static void
 leave(const Ids *parts, const Ids *wants)
 {
@@ -204,6 +210,38 @@ look(Call *c, const Ids *ids, const Ids *starts, bool full, bool cover)
 }
 
 /* ---- consequences ---- */
+
+/* What can be claimed of them has entries of the ready set again. */
+static void
+requeue(Call *c, const Ids *parts)
+{
+	Ids			claimable = {0};
+
+	for (int i = 0; i < parts->n; i++)
+	{
+		const Partition *p = marking_token(&c->m, PARTITION, parts->at[i]);
+
+		if (p->place == P_QUEUED || (p->place == P_UP_FOR_RETRY && p->retry_at <= c->now))
+			ids_add(&claimable, p->id);
+	}
+	ready_add(c, &claimable);
+}
+
+/* Outputs of runs that ended: what collided with them may try again. */
+static void
+tell_collided(Call *c)
+{
+	Datum		args[] = {ids_datum(&c->released)};
+	Ids			parts = store_ids(Q_COLLISION_TAKE, args);
+	Ids			busy = {0};
+	Ids			taken;
+
+	memset(&c->released, 0, sizeof(Ids));
+	ids_sort(&parts);
+	taken = look_take(c, &parts, &busy);
+	requeue(c, &taken);
+	leave(&busy, &none);
+}
 
 /* Each waiter once, with the input that told it. */
 static Ids
@@ -494,6 +532,8 @@ look_consequences(Call *c)
 		tell_watchers(c);
 	else if (c->lost.n > 0)
 		tell_waiters(c);
+	else if (c->released.n > 0)
+		tell_collided(c);
 	else if (c->freed.n > 0 || c->dropped.n > 0)
 		end_wants(c, false);
 	else if (c->ended.n > 0)
@@ -559,6 +599,37 @@ take_entries(int64 after, int limit)
 	ids_sort(&e.parts);
 	ids_sort(&e.seconds);
 	return e;
+}
+
+/*
+ * Second looks at what collided: whether the run in the way ended while the
+ * row for it was not to be seen yet.
+ */
+static void
+second_collisions(Call *c, Entries *e, Ids *keep)
+{
+	Datum		args[] = {ids_datum(&e->seconds)};
+	Ids			collided;
+	Marking		is_one = {0};
+	Ids			others = {0};
+	Rows		rows;
+
+	if (e->seconds.n == 0 || !route_any_outputs())
+		return;
+	collided = store_ids(Q_COLLIDED, args);
+	for (int i = 0; i < collided.n; i++)
+		marking_add(&is_one, PARTITION, collided.at[i]);
+	for (int i = 0; i < e->seconds.n; i++)
+		if (marking_token(&is_one, PARTITION, e->seconds.at[i]) == NULL)
+			ids_add(&others, e->seconds.at[i]);
+	rows = store_rows(Q_COLLISION_OVER, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+		if (DatumGetBool(rows_datum(&rows, i, 1)))
+			ids_add(keep, rows_int64(&rows, i, 0));
+		else
+			ids_add(&c->released, rows_int64(&rows, i, 2));
+	rows_free(&rows);
+	e->seconds = others;
 }
 
 /*
@@ -703,8 +774,11 @@ look_agenda(Call *c, int limit)
 	advance_agenda();
 	if (e.n == 0)
 		return 0;
+	second_collisions(c, &e, &keep);
 	second_looks(c, &e);
 	taken = look_take(c, &e.parts, &keep);
+	if (route_any_outputs())
+		requeue(c, &taken);
 	load_needs(c, &taken);
 	load_inputs(c, &taken, &none, true);
 	look_load_cover(c, &taken);

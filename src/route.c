@@ -45,10 +45,17 @@ static Oid	routes_relid = InvalidOid;
 static Job *jobs;
 static char **labels;
 static int	njobs;
-/* Of each job, its templates of inputs. */
-static char ***inputs;
-static int *ninputs;
-static bool any_inputs;
+/* Of each job, its templates: of inputs, and of outputs. */
+typedef enum Templates
+{
+	INPUTS,
+	OUTPUTS
+} Templates;
+
+static char ***templates[2];
+static int *ntemplates[2];
+static bool any_templates[2];
+static bool any_limits;
 
 static Pattern *patterns;
 static int	npatterns;
@@ -158,7 +165,8 @@ forget_routes(void)
 		pg_regfree(&patterns[i].re);
 	npatterns = 0;
 	njobs = 0;
-	any_inputs = false;
+	any_templates[INPUTS] = any_templates[OUTPUTS] = false;
+	any_limits = false;
 	if (routes != NULL)
 		MemoryContextReset(routes);
 	else
@@ -193,19 +201,19 @@ find_prefix(Pattern *p)
 }
 
 static void
-add_templates(const Rows *rows, int i)
+add_templates(const Rows *rows, int i, Templates which, int column)
 {
 	Datum	   *texts;
+	int			n = 0;
 
-	ninputs[i] = 0;
-	if (rows_null(rows, i, 9))
-		return;
-	deconstruct_array(DatumGetArrayTypeP(rows_datum(rows, i, 9)), TEXTOID, -1, false,
-					  TYPALIGN_INT, &texts, NULL, &ninputs[i]);
-	inputs[i] = palloc(sizeof(char *) * (ninputs[i] + 1));
-	for (int k = 0; k < ninputs[i]; k++)
-		inputs[i][k] = TextDatumGetCString(texts[k]);
-	any_inputs = any_inputs || ninputs[i] > 0;
+	if (!rows_null(rows, i, column))
+		deconstruct_array(DatumGetArrayTypeP(rows_datum(rows, i, column)), TEXTOID, -1, false,
+						  TYPALIGN_INT, &texts, NULL, &n);
+	ntemplates[which][i] = n;
+	templates[which][i] = palloc(sizeof(char *) * (n + 1));
+	for (int k = 0; k < n; k++)
+		templates[which][i][k] = TextDatumGetCString(texts[k]);
+	any_templates[which] = any_templates[which] || n > 0;
 }
 
 static void
@@ -223,10 +231,14 @@ add_job(const Rows *rows, int i)
 			.max_misses = rows_int32(rows, i, 6),
 			.backoff = rows_int64(rows, i, 7),
 			.lease = rows_int64(rows, i, 8),
+			.batch_size = rows_int32(rows, i, 11),
+			.max_running = rows_null(rows, i, 12) ? 0 : rows_int32(rows, i, 12),
 	};
 	labels[i] = TextDatumGetCString(rows_datum(rows, i, 1));
 	njobs = i + 1;
-	add_templates(rows, i);
+	add_templates(rows, i, INPUTS, 9);
+	add_templates(rows, i, OUTPUTS, 10);
+	any_limits = any_limits || jobs[i].max_running > 0;
 	deconstruct_array(DatumGetArrayTypeP(rows_datum(rows, i, 2)), TEXTOID, -1, false,
 					  TYPALIGN_INT, &texts, NULL, &n);
 	for (int k = 0; k < n; k++)
@@ -254,8 +266,11 @@ load_routes(void)
 	old = MemoryContextSwitchTo(routes);
 	jobs = palloc0(sizeof(Job) * Max(rows.n, 1));
 	labels = palloc0(sizeof(char *) * Max(rows.n, 1));
-	inputs = palloc0(sizeof(char **) * Max(rows.n, 1));
-	ninputs = palloc0(sizeof(int) * Max(rows.n, 1));
+	for (int k = 0; k < 2; k++)
+	{
+		templates[k] = palloc0(sizeof(char **) * Max(rows.n, 1));
+		ntemplates[k] = palloc0(sizeof(int) * Max(rows.n, 1));
+	}
 	patterns = palloc0(sizeof(Pattern) * Max(count_patterns(&rows), 1));
 	for (int i = 0; i < rows.n; i++)
 		add_job(&rows, i);
@@ -375,7 +390,21 @@ bool
 route_any_inputs(void)
 {
 	load_routes();
-	return any_inputs;
+	return any_templates[INPUTS];
+}
+
+bool
+route_any_outputs(void)
+{
+	load_routes();
+	return any_templates[OUTPUTS];
+}
+
+bool
+route_any_limits(void)
+{
+	load_routes();
+	return any_limits;
 }
 
 /* Part of the ref, from character from to character to. */
@@ -417,8 +446,9 @@ expand(const char *template, const pg_wchar *ref, const regmatch_t *groups, cons
 	return out.data;
 }
 
-char **
-route_inputs(const char *ref, int *n)
+/* What the templates of the ref's job make of it, with room for one more. */
+static char **
+expand_all(const char *ref, Templates which, int *n, int *job)
 {
 	int			nwide;
 	pg_wchar   *w = wide(ref, strlen(ref), &nwide);
@@ -429,19 +459,42 @@ route_inputs(const char *ref, int *n)
 	*n = 0;
 	for (int i = 0; i < npatterns && refs == NULL; i++)
 	{
-		int			job = -1;
-
+		*job = -1;
 		for (int k = 0; k < njobs; k++)
 			if (jobs[k].id == patterns[i].job)
-				job = k;
-		if (ninputs[job] == 0 ||
-			!matches(&patterns[i], w, nwide, groups))
+				*job = k;
+		if (ntemplates[which][*job] == 0 || !matches(&patterns[i], w, nwide, groups))
 			continue;
-		refs = palloc(sizeof(char *) * ninputs[job]);
-		for (int k = 0; k < ninputs[job]; k++)
-			refs[(*n)++] = expand(inputs[job][k], w, groups, labels[job]);
+		refs = palloc(sizeof(char *) * (ntemplates[which][*job] + 1));
+		for (int k = 0; k < ntemplates[which][*job]; k++)
+			refs[(*n)++] = expand(templates[which][*job][k], w, groups, labels[*job]);
 	}
 	pfree(w);
+	return refs;
+}
+
+char **
+route_inputs(const char *ref, int *n)
+{
+	int			job;
+
+	return expand_all(ref, INPUTS, n, &job);
+}
+
+char **
+route_outputs(const char *ref, int *n)
+{
+	int			job;
+	char	  **refs = expand_all(ref, OUTPUTS, n, &job);
+
+	for (int i = 0; i < *n; i++)
+		if (route_ref(refs[i], strlen(refs[i])) != jobs[job].id)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("output \"%s\" of ref \"%s\" does not match its own job \"%s\"", refs[i], ref, labels[job]),
+					 errhint("Every output of a job needs a pattern of that job.")));
+	if (*n > 0)
+		refs[(*n)++] = pstrdup(ref);
 	return refs;
 }
 

@@ -121,8 +121,8 @@ extern void lock_named(Call *c, const Ids *named, const Ids *more);
 /* Unknown refs and all that they need and is unknown, sorted. */
 extern Datum *unknown_closure(const Datum *refs, int n, int *nall);
 
-/* Write and log the declared inputs of partitions; with anew, instead of old ones. */
-extern void declare_inputs(Call *c, const Ids *parts, bool anew);
+/* Write and log the declared inputs and outputs of partitions; with anew, instead of old ones. */
+extern void declare_parts(Call *c, const Ids *parts, bool anew);
 
 /* Name what the partitions need. */
 extern void name_inputs(Call *c, const Ids *parts);

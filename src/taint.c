@@ -36,6 +36,7 @@ taint(Call *c, const Ids *parts, const char *reason)
 	look_load_cover(c, &live);
 	decide_tainted(&c->m, &live, id, reason, &c->events);
 	call_log(c);
+	decide_rebuilt(&c->m, &live, &c->events);
 	decide_requeued(&c->m, &live, &c->events);
 	return id;
 }
@@ -143,6 +144,12 @@ databuild_remake(PG_FUNCTION_ARGS)
 static void
 refuse_forgetting(const Partition *p)
 {
+	if (p->taken_by != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("partition \"%s\" is being made anew by run " INT64_FORMAT "; it cannot be forgotten",
+						p->ref, p->taken_by),
+				 errhint("Wait until that run has ended.")));
 	if (net_target(PARTITION, (int) p->place, PS_FORGOTTEN) == NET_REFUSED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

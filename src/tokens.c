@@ -92,6 +92,23 @@ load_sound(Call *c, const Ids *ids)
 		((Partition *) marking_token(&c->m, PARTITION, sound.at[i]))->sound = true;
 }
 
+/* Live ones that a run makes anew. */
+static void
+load_taken(Call *c, const Ids *ids)
+{
+	Datum		args[] = {ids_datum(ids)};
+	Rows		rows;
+
+	for (int i = 0; i < ids->n; i++)
+		((Partition *) marking_token(&c->m, PARTITION, ids->at[i]))->taken_by = 0;
+	if (!route_any_outputs())
+		return;
+	rows = store_rows(Q_TAKEN, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+		((Partition *) marking_token(&c->m, PARTITION, rows_int64(&rows, i, 0)))->taken_by = rows_int64(&rows, i, 1);
+	rows_free(&rows);
+}
+
 Ids
 load_partitions(Call *c, const Ids *ids, Lock lock)
 {
@@ -110,6 +127,7 @@ load_partitions(Call *c, const Ids *ids, Lock lock)
 	{
 		load_trouble(c, &locked);
 		load_sound(c, &locked);
+		load_taken(c, &locked);
 	}
 	return locked;
 }
@@ -429,10 +447,30 @@ write_timers(Call *c, const Events *events)
 	timer_add('R', &times, &ids);
 }
 
+/* What runs that ended held besides their outputs; who collided may try again. */
 static void
-write_runs(const TokenMap *unsorted)
+release(Call *c, const Ids *ended)
 {
-	TokenMap	sorted = ascending(unsorted);
+	Datum		args[] = {ids_datum(ended)};
+
+	if (route_any_limits())
+		store_do(Q_SLOTS_FREE, args, NULL);
+	if (!route_any_outputs())
+		return;
+	store_do(Q_TAKEN_DROP, args, NULL);
+	for (int i = 0; i < ended->n; i++)
+	{
+		const Run  *r = marking_token(&c->m, RUN, ended->at[i]);
+
+		for (int k = 0; k < r->outputs.n; k++)
+			ids_add(&c->released, r->outputs.at[k]);
+	}
+}
+
+static void
+write_runs(Call *c)
+{
+	TokenMap	sorted = ascending(&c->m.map[RUN]);
 	const TokenMap *map = &sorted;
 	Ids			ids = {0};
 	char	   *states = palloc(map->n + 1);
@@ -454,6 +492,7 @@ write_runs(const TokenMap *unsorted)
 		Datum		args[] = {ids_datum(&ids), chars_datum(states, ids.n), times_datum(finished, ids.n)};
 
 		store_do(Q_RUNS_WRITE, args, NULL);
+		release(c, &ids);
 	}
 }
 
@@ -705,7 +744,7 @@ write_back(Call *c, const Events *events)
 	write_trouble(&c->m.map[PARTITION]);
 	write_ready(c);
 	write_timers(c, events);
-	write_runs(&c->m.map[RUN]);
+	write_runs(c);
 	write_notes(c, events);
 	write_publications(events);
 	write_wants(c);

@@ -183,17 +183,27 @@ claim_event(Events *out, int32_t job, const char *worker)
 	return e;
 }
 
-/* A run for each partition, all of them found claimable; an event a job. */
+/*
+ * Runs of claimable partitions: sizes says how many of outputs each makes, of
+ * which the first is one that was claimable.  An event a job.
+ */
 void
-decide_claim(Marking *m, const Ids *parts, const Ids *run_ids, const char *worker, Events *out)
+decide_claim(Marking *m, const Ids *run_ids, const Ids *sizes, const Ids *outputs, const char *worker, Events *out)
 {
-	for (int i = 0; i < parts->n; i++)
+	int			next = 0;
+
+	for (int i = 0; i < run_ids->n; i++)
 	{
-		Event	   *e = claim_event(out, partition(m, parts->at[i])->job, worker);
+		Event	   *e = claim_event(out, partition(m, outputs->at[next])->job, worker);
 
 		ids_add(&e->runs, run_ids->at[i]);
-		ids_add(&e->parts, parts->at[i]);
+		ids_add(&e->sizes, sizes->at[i]);
+		for (int k = 0; k < sizes->at[i]; k++)
+			ids_add(&e->parts, outputs->at[next++]);
 	}
+	for (int i = 0; i < out->n; i++)
+		if (out->at[i]->kind == EV_CLAIMED && out->at[i]->parts.n == out->at[i]->runs.n)
+			out->at[i]->sizes.n = 0;	/* one each */
 }
 
 /*
@@ -468,6 +478,31 @@ decide_tainted(Marking *m, const Ids *parts, int64_t taint, const char *reason, 
 		}
 }
 
+/* Of the partitions that were tainted, those that a run is making anew already. */
+void
+decide_rebuilt(Marking *m, const Ids *parts, Events *out)
+{
+	Event	   *e = NULL;
+
+	for (int i = 0; i < parts->n; i++)
+	{
+		const Partition *p = partition(m, parts->at[i]);
+
+		if (p->place != P_TAINTED || p->taken_by == 0)
+			continue;
+		for (int k = 0; k < out->n && e == NULL; k++)
+			if (out->at[k]->kind == EV_REBUILT && out->at[k]->prio == p->cover)
+				e = out->at[k];
+		if (e == NULL || e->prio != p->cover)
+		{
+			e = events_add(out, EV_REBUILT);
+			e->prio = p->cover;
+		}
+		ids_add(&e->parts, p->id);
+		ids_add(&e->runs, p->taken_by);
+	}
+}
+
 /* What came to rest and is wanted goes back to work. */
 void
 decide_requeued(Marking *m, const Ids *parts, Events *out)
@@ -476,7 +511,7 @@ decide_requeued(Marking *m, const Ids *parts, Events *out)
 	{
 		Partition  *p = partition(m, parts->at[i]);
 
-		if ((p->place == P_MISSING || p->place == P_TAINTED) &&
+		if ((p->place == P_MISSING || p->place == P_TAINTED) && p->taken_by == 0 &&
 			p->cover != PRIORITY_NONE && has_maker(m, p))
 			queue(p, p->cover, out);
 	}

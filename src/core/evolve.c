@@ -111,8 +111,10 @@ partition_changes(Partition *p, const Event *e, PartitionSignal signal, int64_t 
 		case PS_FELL_TAINTED:
 			p->attempts += e->cause == CAUSE_ATTEMPTS;
 			break;
-		case PS_TAINTED:
 		case PS_REBUILT:
+			p->run = run;
+			break;
+		case PS_TAINTED:
 		case PS_NO:
 			break;
 	}

@@ -53,6 +53,8 @@ typedef struct Job
 	int32_t		max_misses;
 	int64_t		backoff;		/* microseconds */
 	int64_t		lease;			/* microseconds */
+	int32_t		batch_size;
+	int32_t		max_running;	/* 0: no limit */
 } Job;
 
 typedef struct Partition
@@ -76,6 +78,7 @@ typedef struct Partition
 	/* facts: loaded for decide, no part of the state */
 	int64_t		lacking;		/* an input that is not live, or 0 */
 	Ids			needs;			/* all declared inputs that are not live */
+	int64_t		taken_by;		/* it is live, and this run makes it anew */
 	bool		input_lost;		/* one is failed or upstream_failed */
 	int32_t		cover;			/* greatest priority of the wants in force */
 	bool		sound;			/* its newest live instance has no taint */
@@ -192,7 +195,7 @@ extern bool evolve(Marking *m, const Event *e, Refusal *refusal);
 
 /* decide.c */
 extern void decide_wanted(Marking *m, const Ids *parts, int32_t prio, Events *out);
-extern void decide_claim(Marking *m, const Ids *parts, const Ids *run_ids, const char *worker, Events *out);
+extern void decide_claim(Marking *m, const Ids *run_ids, const Ids *sizes, const Ids *outputs, const char *worker, Events *out);
 extern bool decide_report(Marking *m, RunSignal signal, const Ids *run_ids, Ids *fresh, Refusal *refusal);
 extern void decide_succeeded(Marking *m, const Ids *run_ids, const Ids *made, int64_t now, Events *out);
 extern void decide_ended(Marking *m, EventKind kind, const Ids *run_ids, bool retry, const char *note, int64_t now, Events *out);
@@ -202,6 +205,7 @@ extern void decide_sent_back(Marking *m, const Ids *parts, Events *out);
 extern bool decide_published(Marking *m, const Ids *parts, Events *out, Refusal *refusal);
 extern int	decide_retried(Marking *m, const Ids *parts, Events *out);
 extern void decide_tainted(Marking *m, const Ids *parts, int64_t taint, const char *reason, Events *out);
+extern void decide_rebuilt(Marking *m, const Ids *parts, Events *out);
 extern void decide_requeued(Marking *m, const Ids *parts, Events *out);
 extern void decide_look(Marking *m, const Ids *parts, Events *out);
 

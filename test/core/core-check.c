@@ -319,6 +319,7 @@ static const char *const event_signals[][5] = {
 	{"known", "", "", "", "known"},
 	{"rerouted", "", "", "", "rerouted"},
 	{"declared", "", "", "", ""},
+	{"makes", "", "", "", ""},
 	{"wanted", "wanted", "", "", ""},
 	{"needed", "wanted", "", "", ""},
 	{"want_done", "want_done", "", "", ""},
@@ -1278,6 +1279,7 @@ check_claim(void)
 	Marking		m = world();
 	Events		out = {0};
 	Ids			parts = ids(3, 1, 2, 3);
+	Ids			ones = ids(3, 1, 1, 1);
 	Ids			runs = ids(3, 101, 102, 103);
 	const Event *e;
 
@@ -1285,7 +1287,7 @@ check_claim(void)
 	part(&m, 1, P_QUEUED);
 	part(&m, 2, P_QUEUED)->job = OTHER_JOB;
 	part(&m, 3, P_UP_FOR_RETRY);
-	decide_claim(&m, &parts, &runs, "w1", &out);
+	decide_claim(&m, &runs, &ones, &parts, "w1", &out);
 	KINDS(&out, "claimed claimed");
 	e = nth(&out, EV_CLAIMED, 0);
 	EQUAL(e->job, JOB);
@@ -1302,6 +1304,41 @@ check_claim(void)
 		PLACE(&m, i, P_BUILDING);
 		EQUAL(((Partition *) marking_token(&m, PARTITION, i))->run, 100 + i);
 	}
+}
+
+/* Runs with several outputs: siblings come along from wherever they are. */
+static void
+check_claim_together(void)
+{
+	Marking		m = world();
+	Events		out = {0};
+	Ids			parts = ids(5, 1, 2, 3, 4, 5);
+	Ids			sizes = ids(2, 3, 2);
+	Ids			runs = ids(2, 101, 102);
+	const Event *e;
+
+	in("claim together");
+	part(&m, 1, P_QUEUED);
+	part(&m, 2, P_MISSING);
+	part(&m, 3, P_LIVE);
+	part(&m, 4, P_UP_FOR_RETRY);
+	part(&m, 5, P_FAILED);
+	decide_claim(&m, &runs, &sizes, &parts, "w1", &out);
+	KINDS(&out, "claimed");
+	e = nth(&out, EV_CLAIMED, 0);
+	CHECK(are(&e->runs, 2, 101, 102));
+	CHECK(are(&e->sizes, 2, 3, 2));
+	CHECK(are(&e->parts, 5, 1, 2, 3, 4, 5));
+	SETTLE(&m, &out);
+	PLACE(&m, 1, P_BUILDING);
+	PLACE(&m, 2, P_BUILDING);
+	PLACE(&m, 3, P_LIVE);
+	PLACE(&m, 4, P_BUILDING);
+	PLACE(&m, 5, P_BUILDING);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 2))->run, 101);
+	EQUAL(((Partition *) marking_token(&m, PARTITION, 5))->run, 102);
+	EQUAL(((Run *) marking_token(&m, RUN, 101))->outputs.n, 3);
+	EQUAL(((Run *) marking_token(&m, RUN, 102))->outputs.n, 2);
 }
 
 static void
@@ -2646,6 +2683,7 @@ main(void)
 	check_wanted();
 	check_needs();
 	check_claim();
+	check_claim_together();
 	check_report();
 	check_succeeded();
 	check_ended();

@@ -1,0 +1,59 @@
+/*
+ * claim.h
+ *	  Between claim.c, which hands out runs, and pick.c, which finds the work.
+ */
+#ifndef DATABUILD_CLAIM_H
+#define DATABUILD_CLAIM_H
+
+#include "store.h"
+
+/* A run to be: what it makes, and the ready entries that it uses up. */
+typedef struct PickedRun
+{
+	int32		job;
+	int32		prio;
+	bool		alone;			/* a ref that failed before shares no run */
+	int			members;		/* refs that were claimable */
+	Ids			outputs;		/* the first is a member */
+	ItemPointerData *rows;		/* one a member */
+	int64		slot;			/* of a limited job, or 0 */
+} PickedRun;
+
+typedef struct Queue
+{
+	int32		job;
+	int32		prio;
+	int64		low;
+} Queue;
+
+/* Ready entries to be deleted. */
+typedef struct RowList
+{
+	ItemPointerData *at;
+	int			n;
+	int			room;
+} RowList;
+
+typedef struct Pick
+{
+	Call	   *c;
+	int			most;			/* so many runs at most */
+	Queue	   *queues;
+	int			nqueues;
+	PickedRun  *runs;
+	int			nruns;
+	Marking		making;			/* what the runs make */
+	Ids			lacking;		/* found, but declared inputs are not live */
+	bool		sent_back;		/* those have been told */
+	Ids			blockers;		/* of each that collided, */
+	Ids			collided;		/* pair by pair */
+	RowList		used;
+} Pick;
+
+/* Find work for at most so many runs; labels: of these jobs only, or all. */
+extern void pick_runs(Pick *k, Datum labels, bool all);
+
+/* After the runs are logged: what the search leaves in the queues. */
+extern void pick_finish(Pick *k);
+
+#endif							/* DATABUILD_CLAIM_H */

@@ -1,0 +1,577 @@
+/*
+ * pick.c
+ *	  Finding work: from the queues of the ready set to runs that could be.
+ *
+ * The queues are gone through by priority.  Entries that nobody else holds are
+ * taken; their partitions are looked at without a lock first, so that a claim
+ * holds nothing that it does not hand out.  All that a run would make is locked
+ * or the run is not: first the lowest output of each, then, for those that got
+ * it, the others.  So of claimers who want overlapping sets, one gets all of
+ * its own.  What collides with a running run leaves the ready set, with a row
+ * that the end of that run finds; and since that end may be under way, with a
+ * second look on the agenda.
+ */
+#include "claim.h"
+
+#include "miscadmin.h"
+
+/* How many entries beyond those needed a window shows: other claimers' */
+#define WINDOW_MARGIN	16
+#define WINDOW_WIDE		4096
+
+/* A mark is moved when the queue's numbers have gone on by so much. */
+#define MARK_STEP		1000
+
+/* A ready entry that was taken. */
+typedef struct Entry
+{
+	ItemPointerData row;
+	int64		seq;
+	int64		part;
+	int32		job;
+} Entry;
+
+/* One that seems good, with all that its run would make. */
+typedef struct Candidate
+{
+	Entry		entry;
+	Ids			outputs;		/* ascending */
+	bool		out;			/* it has collided, or is somebody else's */
+} Candidate;
+
+/* Whether the entry stands for what the partition is now. */
+static bool
+entry_counts(const Partition *p, const Entry *e, int32 prio)
+{
+	return (p->place == P_QUEUED || p->place == P_UP_FOR_RETRY) &&
+		p->job == e->job && p->prio == prio && p->ticket <= e->seq;
+}
+
+static void
+load_queues(Pick *k, Datum labels, bool all)
+{
+	Datum		args[] = {labels};
+	Rows		rows = store_rows(Q_QUEUES, args, all ? "n" : NULL);
+
+	k->queues = palloc(sizeof(Queue) * (rows.n + 1));
+	k->nqueues = rows.n;
+	for (int i = 0; i < rows.n; i++)
+		k->queues[i] = (Queue)
+	{
+		rows_int32(&rows, i, 0), rows_int32(&rows, i, 1), rows_int64(&rows, i, 2)
+	};
+	rows_free(&rows);
+}
+
+/* The arguments that describe a window on the queues [from, to), above floor. */
+static void
+window_args(const Pick *k, int from, int to, int64 floor, int64 window, Datum *args)
+{
+	int32	   *jobs = palloc(sizeof(int32) * (to - from));
+	Ids			lows = {0};
+
+	for (int i = from; i < to; i++)
+	{
+		jobs[i - from] = k->queues[i].job;
+		ids_add(&lows, Max(k->queues[i].low, floor));
+	}
+	args[0] = int32s_datum(jobs, to - from);
+	args[1] = ids_datum(&lows);
+	args[2] = Int16GetDatum((int16) k->queues[from].prio);
+	args[3] = Int64GetDatum(window);
+}
+
+static Rows
+take_entries(const Pick *k, int from, int to, int64 floor, int64 window, int64 n)
+{
+	Datum		args[5];
+
+	window_args(k, from, to, floor, window, args);
+	args[4] = Int64GetDatum(n);
+	return store_rows(Q_READY_TAKE, args, NULL);
+}
+
+/* Whether the window was full, so that there may be more behind its end. */
+static bool
+next_window(const Pick *k, int from, int to, int64 *floor, int64 window)
+{
+	Datum		args[4];
+	Rows		rows;
+	bool		full;
+
+	window_args(k, from, to, *floor, window, args);
+	rows = store_rows(Q_READY_WINDOW, args, NULL);
+	full = rows_int64(&rows, 0, 1) >= window;
+	*floor = rows_int64(&rows, 0, 0);
+	rows_free(&rows);
+	return full;
+}
+
+static void
+use_up(Pick *k, const ItemPointerData *row)
+{
+	RowList    *list = &k->used;
+
+	if (list->n == list->room)
+	{
+		ItemPointerData *bigger = palloc(sizeof(ItemPointerData) * (list->room * 2 + 64));
+
+		if (list->n > 0)
+			memcpy(bigger, list->at, sizeof(ItemPointerData) * list->n);
+		list->at = bigger;
+		list->room = list->room * 2 + 64;
+	}
+	list->at[list->n++] = *row;
+}
+
+/*
+ * The entries whose partitions look as if they could be claimed; the others
+ * are used up.  Nothing is locked: what requeues a partition gives it a new
+ * ticket and a new entry.
+ */
+static Candidate *
+sift_unlocked(Pick *k, const Entry *entries, int n, int *ngood)
+{
+	Candidate  *good = palloc0(sizeof(Candidate) * (n + 1));
+	Ids			parts = {0};
+	Marking		there = {0};
+	Datum		args[1];
+	Rows		rows;
+
+	for (int i = 0; i < n; i++)
+		ids_add(&parts, entries[i].part);
+	args[0] = ids_datum(&parts);
+	rows = store_rows(Q_READY_LOOK, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+	{
+		Partition  *p = marking_add(&there, PARTITION, rows_int64(&rows, i, 0));
+
+		p->place = (PartitionPlace) net_place_by_letter(PARTITION, rows_char(&rows, i, 1));
+		p->ticket = rows_int64(&rows, i, 2);
+	}
+	rows_free(&rows);
+	*ngood = 0;
+	for (int i = 0; i < n; i++)
+	{
+		const Partition *p = marking_token(&there, PARTITION, entries[i].part);
+
+		if ((p->place == P_QUEUED || p->place == P_UP_FOR_RETRY) && p->ticket <= entries[i].seq)
+			good[(*ngood)++].entry = entries[i];
+		else
+			use_up(k, &entries[i].row);
+	}
+	return good;
+}
+
+/* ---- outputs and collisions ---- */
+
+static void
+load_outputs(Candidate *cands, int n)
+{
+	Ids			parts = {0};
+	Marking		several = {0};
+	Datum		args[1];
+	Rows		rows;
+
+	for (int i = 0; i < n; i++)
+		ids_add(&parts, cands[i].entry.part);
+	if (route_any_outputs() && n > 0)
+	{
+		args[0] = ids_datum(&parts);
+		rows = store_rows(Q_OUTPUTS, args, NULL);
+		for (int i = 0; i < rows.n; i++)
+			rows_ids(&rows, i, 1, &((Partition *) marking_add(&several, PARTITION, rows_int64(&rows, i, 0)))->needs);
+		rows_free(&rows);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		const Partition *p = marking_token(&several, PARTITION, cands[i].entry.part);
+
+		if (p != NULL)
+			cands[i].outputs = p->needs;
+		else
+			ids_add(&cands[i].outputs, cands[i].entry.part);
+	}
+}
+
+static void
+collide(Pick *k, Candidate *cand, int64 blocker)
+{
+	ids_add(&k->blockers, blocker);
+	ids_add(&k->collided, cand->entry.part);
+	use_up(k, &cand->entry.row);
+	cand->out = true;
+}
+
+/* Those that a run is in the way of, seen without a lock. */
+static void
+find_collisions(Pick *k, Candidate *cands, int n)
+{
+	Ids			siblings = {0};
+	Marking		busy = {0};
+	Ids			made;
+	Datum		args[1];
+
+	for (int i = 0; i < n; i++)
+		for (int o = 0; cands[i].outputs.n > 1 && o < cands[i].outputs.n; o++)
+			ids_add(&siblings, cands[i].outputs.at[o]);
+	if (siblings.n == 0)
+		return;
+	args[0] = ids_datum(&siblings);
+	made = store_ids(Q_BEING_MADE, args);
+	for (int i = 0; i < made.n; i++)
+		marking_add(&busy, PARTITION, made.at[i]);
+	for (int i = 0; i < n; i++)
+		for (int o = 0; cands[i].outputs.n > 1 && !cands[i].out && o < cands[i].outputs.n; o++)
+			if (marking_token(&busy, PARTITION, cands[i].outputs.at[o]) != NULL)
+				collide(k, &cands[i], cands[i].outputs.at[o]);
+}
+
+/* Lock what the candidates would make, lowest first; got has what was locked. */
+static void
+lock_outputs(Pick *k, Candidate *cands, int n, Marking *got)
+{
+	Ids			firsts = {0};
+	Ids			others = {0};
+	Ids			locked;
+
+	for (int i = 0; i < n; i++)
+		if (!cands[i].out)
+			ids_add(&firsts, cands[i].outputs.at[0]);
+	ids_sort(&firsts);
+	locked = load_partitions(k->c, &firsts, LOCK_SKIP);
+	for (int i = 0; i < locked.n; i++)
+		marking_add(got, PARTITION, locked.at[i]);
+	for (int i = 0; i < n; i++)
+	{
+		if (cands[i].out)
+			continue;
+		if (marking_token(got, PARTITION, cands[i].outputs.at[0]) == NULL)
+			cands[i].out = true;	/* somebody else is at it: the entry stays */
+		for (int o = 1; !cands[i].out && o < cands[i].outputs.n; o++)
+			if (marking_token(got, PARTITION, cands[i].outputs.at[o]) == NULL)
+				ids_add(&others, cands[i].outputs.at[o]);
+	}
+	ids_sort(&others);
+	locked = load_partitions(k->c, &others, LOCK_SKIP);
+	for (int i = 0; i < locked.n; i++)
+		marking_add(got, PARTITION, locked.at[i]);
+}
+
+/* Whether all of it was locked; if a run has come in the way, it has collided. */
+static bool
+outputs_free(Pick *k, Candidate *cand, Marking *got)
+{
+	for (int o = 0; o < cand->outputs.n; o++)
+		if (marking_token(got, PARTITION, cand->outputs.at[o]) == NULL)
+			return false;
+	for (int o = 0; o < cand->outputs.n; o++)
+	{
+		const Partition *p = marking_token(&k->c->m, PARTITION, cand->outputs.at[o]);
+
+		if (p->id == cand->entry.part)
+			continue;
+		if (p->place == P_BUILDING || p->taken_by != 0 ||
+			marking_token(&k->making, PARTITION, p->id) != NULL)
+		{
+			collide(k, cand, p->id);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- runs ---- */
+
+static PickedRun *
+open_run(Pick *k, const Job *job, int32 prio)
+{
+	for (int i = k->nruns - 1; i >= 0; i--)
+	{
+		PickedRun  *r = &k->runs[i];
+
+		if (r->job == job->id && r->prio == prio && !r->alone && r->members < job->batch_size)
+			return r;
+	}
+	return NULL;
+}
+
+/* How many runs of the job there are among those picked. */
+static int
+picked_of(const Pick *k, int32 job)
+{
+	int			n = 0;
+
+	for (int i = 0; i < k->nruns; i++)
+		n += k->runs[i].job == job;
+	return n;
+}
+
+static PickedRun *
+new_run(Pick *k, const Job *job, int32 prio, bool alone)
+{
+	PickedRun  *r;
+
+	if (k->nruns == k->most ||
+		(job->max_running > 0 && picked_of(k, job->id) >= job->max_running))
+		return NULL;
+	r = &k->runs[k->nruns++];
+	*r = (PickedRun)
+	{
+		.job = job->id,.prio = prio,.alone = alone
+	};
+	r->rows = palloc(sizeof(ItemPointerData) * job->batch_size);
+	return r;
+}
+
+/* Put it into a run that has room, or a new one; false if there is none. */
+static bool
+place_in_run(Pick *k, const Candidate *cand, const Partition *p)
+{
+	const Job  *job = marking_job(&k->c->m, p->job);
+	PickedRun  *r = NULL;
+
+	if (p->attempts == 0 && job->batch_size > 1)
+		r = open_run(k, job, p->prio);
+	if (r == NULL)
+		r = new_run(k, job, p->prio, p->attempts > 0);
+	if (r == NULL)
+		return false;
+	r->rows[r->members++] = cand->entry.row;
+	ids_add(&r->outputs, p->id);
+	marking_add(&k->making, PARTITION, p->id);
+	for (int o = 0; o < cand->outputs.n; o++)
+		if (marking_token(&k->making, PARTITION, cand->outputs.at[o]) == NULL)
+		{
+			marking_add(&k->making, PARTITION, cand->outputs.at[o]);
+			ids_add(&r->outputs, cand->outputs.at[o]);
+		}
+	return true;
+}
+
+/* What of the entries can be claimed now, found under the locks. */
+static void
+sift(Pick *k, const Entry *entries, int nentries, int32 prio)
+{
+	int			n;
+	Candidate  *cands = sift_unlocked(k, entries, nentries, &n);
+	Marking		got = {0};
+	Ids			members = {0};
+
+	load_outputs(cands, n);
+	find_collisions(k, cands, n);
+	lock_outputs(k, cands, n, &got);
+	for (int i = 0; i < n; i++)
+		if (marking_token(&got, PARTITION, cands[i].entry.part) != NULL)
+			ids_add(&members, cands[i].entry.part);
+	ids_sort(&members);
+	load_needs(k->c, &members);
+	call_now(k->c);
+	for (int i = 0; i < n; i++)
+	{
+		const Partition *p;
+
+		if (cands[i].out || !outputs_free(k, &cands[i], &got))
+			continue;
+		p = marking_token(&k->c->m, PARTITION, cands[i].entry.part);
+		if (!entry_counts(p, &cands[i].entry, prio) || marking_token(&k->making, PARTITION, p->id) != NULL)
+			use_up(k, &cands[i].entry.row);
+		else if (p->place == P_UP_FOR_RETRY && p->retry_at > k->c->now)
+			continue;			/* the clock went back: the entry stays */
+		else if (p->needs.n == 0)
+			(void) place_in_run(k, &cands[i], p);
+		else if (!k->sent_back)	/* else the next claim does it */
+		{
+			marking_add(&k->making, PARTITION, p->id);
+			ids_add(&k->lacking, p->id);
+			use_up(k, &cands[i].entry.row);
+		}
+	}
+}
+
+static Entry *
+copy_entries(Rows *rows)
+{
+	Entry	   *entries = palloc(sizeof(Entry) * (rows->n + 1));
+
+	for (int i = 0; i < rows->n; i++)
+		entries[i] = (Entry)
+	{
+		*(ItemPointer) DatumGetPointer(rows_datum(rows, i, 0)), rows_int64(rows, i, 1),
+			rows_int64(rows, i, 2), rows_int32(rows, i, 3)
+	};
+	rows_free(rows);
+	return entries;
+}
+
+/* How many more refs may find room. */
+static int64
+room(const Pick *k, int from, int to)
+{
+	int32		batch = 1;
+	int64		left = 0;
+
+	for (int i = from; i < to; i++)
+	{
+		const Job  *job = marking_job(&k->c->m, k->queues[i].job);
+
+		if (job != NULL && job->batch_size > batch)
+			batch = job->batch_size;
+	}
+	for (int i = 0; i < k->nruns; i++)
+	{
+		const Job  *job = marking_job(&k->c->m, k->runs[i].job);
+
+		if (k->runs[i].prio == k->queues[from].prio && !k->runs[i].alone)
+			left += job->batch_size - k->runs[i].members;
+	}
+	return left + (int64) (k->most - k->nruns) * batch;
+}
+
+/*
+ * Take from the queues [from, to), which have one priority.  A window that
+ * others hold is passed over, and the next one is wider.
+ */
+static void
+take_priority(Pick *k, int from, int to)
+{
+	int64		floor = 0;
+	int64		need;
+	int64		window = 0;
+
+	while ((need = room(k, from, to)) > 0)
+	{
+		Rows		rows;
+		int			n;
+		Entry	   *entries;
+
+		window = Max(window, need + WINDOW_MARGIN);
+		rows = take_entries(k, from, to, floor, window, need);
+		n = rows.n;
+		entries = copy_entries(&rows);
+		CHECK_FOR_INTERRUPTS();
+		if (n > 0)
+			sift(k, entries, n, k->queues[from].prio);
+		if (n >= need)
+			floor = entries[n - 1].seq;
+		else if (!next_window(k, from, to, &floor, window))
+			break;
+		else
+			window = WINDOW_WIDE;
+	}
+}
+
+/* ---- limits ---- */
+
+static Ids
+free_slots(Pick *k, const Job *job, int n)
+{
+	Datum		args[] = {Int32GetDatum(job->id), Int32GetDatum(job->max_running), Int64GetDatum(n)};
+	Ids			slots = store_ids(Q_SLOTS_TAKE, args);
+	Ids			used = store_ids(Q_SLOTS_USED, args);
+	Ids			free = {0};
+	int			most = job->max_running - used.n;
+
+	for (int i = 0; i < slots.n && free.n < most; i++)
+		if (!ids_have(&used, slots.at[i]))
+			ids_add(&free, slots.at[i]);
+	return free;
+}
+
+/* Runs of limited jobs need a slot each; those that get none are not. */
+static void
+take_slots(Pick *k)
+{
+	int			kept = 0;
+
+	if (!route_any_limits())
+		return;
+	for (int i = 0; i < k->nruns; i++)
+	{
+		const Job  *job = marking_job(&k->c->m, k->runs[i].job);
+		Ids			slots;
+		int			next = 0;
+
+		if (job->max_running == 0 || k->runs[i].slot != 0)
+			continue;
+		slots = free_slots(k, job, picked_of(k, job->id));
+		for (int r = i; r < k->nruns; r++)
+			if (k->runs[r].job == job->id)
+				k->runs[r].slot = next < slots.n ? slots.at[next++] : -1;
+	}
+	for (int i = 0; i < k->nruns; i++)
+		if (k->runs[i].slot >= 0)
+			k->runs[kept++] = k->runs[i];
+	k->nruns = kept;
+}
+
+/* ---- the whole ---- */
+
+void
+pick_runs(Pick *k, Datum labels, bool all)
+{
+	int			to;
+
+	if (k->runs == NULL)
+		k->runs = palloc(sizeof(PickedRun) * k->most);
+	load_queues(k, labels, all);
+	for (int from = 0; from < k->nqueues && k->nruns < k->most; from = to)
+	{
+		for (to = from + 1; to < k->nqueues; to++)
+			if (k->queues[to].prio != k->queues[from].prio)
+				break;
+		take_priority(k, from, to);
+	}
+	take_slots(k);
+}
+
+/* The marks of the queues follow what is gone, now and then. */
+static void
+advance_queues(const Pick *k)
+{
+	static int64 tried = 0;
+	int64		last = gate_last();
+	int64		horizon;
+
+	if (last - tried < MARK_STEP)
+		return;
+	tried = last;
+	horizon = gate_horizon(true);
+	for (int i = 0; i < k->nqueues; i++)
+	{
+		const Queue *q = &k->queues[i];
+		Datum		args[4] = {Int32GetDatum(q->job), Int16GetDatum((int16) q->prio), Int64GetDatum(q->low)};
+		Ids			first;
+		int64		low = horizon;
+
+		if (horizon - q->low < MARK_STEP)
+			continue;
+		first = store_ids(Q_READY_FIRST, args);
+		if (first.n > 0 && first.at[0] - 1 < low)
+			low = first.at[0] - 1;
+		if (low - q->low >= MARK_STEP)
+			mark_add('r', q->job, q->prio, low);
+	}
+}
+
+void
+pick_finish(Pick *k)
+{
+	for (int i = 0; i < k->nruns; i++)
+		for (int m = 0; m < k->runs[i].members; m++)
+			use_up(k, &k->runs[i].rows[m]);
+	if (k->used.n > 0)
+	{
+		Datum		args[] = {tids_datum(k->used.at, k->used.n)};
+
+		store_do(Q_READY_DROP, args, NULL);
+	}
+	if (k->collided.n > 0)
+	{
+		Datum		args[] = {ids_datum(&k->blockers), ids_datum(&k->collided)};
+
+		store_do(Q_COLLISION_ADD, args, NULL);
+		look_leave_second(&k->collided);
+	}
+	advance_queues(k);
+}
