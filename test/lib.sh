@@ -150,7 +150,8 @@ missing_server()
 	local lib=/usr/lib/postgresql/$1
 
 	[ -x "$lib/bin/postgres" ] || echo "postgresql-$1"
-	[ -f "$lib/lib/pgxs/src/makefiles/pgxs.mk" ] || echo "postgresql-server-dev-$1"
+	# pgxs.mk is no sign of them: Debian's client package has it, too.
+	[ -f "/usr/include/postgresql/$1/server/postgres.h" ] || echo "postgresql-server-dev-$1"
 }
 
 missing_tools()
