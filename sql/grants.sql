@@ -7,7 +7,7 @@
 REVOKE ALL ON SCHEMA databuild FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA databuild FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA databuild FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA databuild FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA databuild FROM PUBLIC;
 
 COMMENT ON SCHEMA databuild IS 'databuild: a declarative build system for partitioned data';
 COMMENT ON SEQUENCE databuild.serial IS 'Internal: numbers events, runs and queue entries.';

@@ -20,10 +20,11 @@ my %WORK_TO_DO = map { $_ => 1 } qw(queued up_for_retry upstream_building upstre
 my %WAITS      = map { $_ => 1 } qw(upstream_building upstream_failed);
 
 # Defaults of arguments that are not NULL.
-my %DEFAULT = (want => { priority => 0 }, claim => { max_runs => 1 }, fail => { retry => 1 });
+my %DEFAULT = (want => { priority => 0 }, remake => { priority => 0 }, claim => { max_runs => 1 },
+	finish_and_claim => { max_runs => 1 }, fail => { retry => 1 });
 
 # What each sort of report makes of a run.
-my %REPORTED = (succeed => 'succeeded', fail => 'failed', miss => 'dep_miss');
+my %REPORTED = (succeed => 'succeeded', fail => 'failed', miss => 'dep_miss', cancel => 'canceled');
 
 sub new
 {
@@ -37,6 +38,8 @@ sub new
 		parts    => {},    # ref => partition
 		wants    => {},    # id => want of a caller
 		derived  => [],    # wants that databuild made
+		taints   => {},    # id => taint
+		tags     => {},    # what the runner calls wants and taints => id
 		runs     => {},    # id => job run
 		problems => [],    # what the real one returned against the rules
 	}, $class;
@@ -44,8 +47,9 @@ sub new
 
 # ----- calls -----------------------------------------------------------------------------------------------------
 
-# Makes one call. $got is what the real one did: { state, rows }, rows being arrays of columns; it is looked at
-# only if the call must work. Returns (SQLSTATEs that are right, problems with what was returned).
+# Makes one call. $got is what the real one did: { state, rows }, rows being arrays of columns, and real: the states
+# after it, { partition => { ref => state }, want => { id => state }, taint => { id => [state, refs] } }. They are
+# looked at only if the call must work. Returns (SQLSTATEs that are right, problems with what was returned).
 sub call
 {
 	my ($self, $name, $arg, $got) = @_;
@@ -53,14 +57,115 @@ sub call
 
 	$self->{step}++;
 	$self->{problems} = [];
+	$self->{real} = $got->{real};
 	eval { $self->$method({ %{ $DEFAULT{$name} // {} }, %$arg }, $got); 1 } or do
 	{
 		die $@ unless ref $@ eq 'ARRAY';
 		return ($@, []);
 	};
-	return (['00000'], []) if !agreed($got);
+	return ([ $got->{state} eq '42P17' && $self->has_ambiguous_inputs($arg) ? '42P17' : '00000' ], []) if !agreed($got);
+	$self->expire_as_real;
 	$self->settle;
+	$self->group_as_real;
+	$self->settle;
+	$self->know_as_real;
+	$self->drop_short_wants($got->{real}{derivative});
 	return (['00000'], $self->{problems});
+}
+
+# Derivative wants for declared inputs are grouped as the log says. What a ref waits for are its own inputs only, but
+# the group is in force as long as one of its refs waits.
+sub group_as_real
+{
+	my ($self) = @_;
+	my $waiting = $self->{real}{waiting} // {};
+
+	foreach my $event (sort { $a <=> $b } grep { $_ > ($self->{last_event} // 0) } keys %$waiting)
+	{
+		my ($id, @refs) = @{ $waiting->{$event} };
+		my %covered = map { $_ => 1 } @{ $self->{real}{refs}{$id} // [] };
+
+		$self->{last_event} = $event;
+		foreach my $part (grep { defined && $_->{waits} } map { $self->{parts}{$_} } @refs)
+		{
+			my @own = @{ $part->{waits} };
+			my %lacks = map { $_ => 1 } $self->lacks($part->{ref});
+			my $inputs = defined $part->{declared};
+			my @more = grep { $covered{$_} && $lacks{$_} } uniq(@{ $part->{lacking} }, keys %lacks);
+
+			next if !@more;
+			my $group = $self->{groups}{$id} //= { refs => [ keys %covered ], made_for => [], step => 0, ended => undef };
+
+			next if any { $_ eq $group } @own;
+			push @{ $self->{derived} }, $group if !@{ $group->{made_for} };
+			push @{ $group->{made_for} }, $part->{ref};
+			$part->{lacking} = [ uniq(@{ $part->{lacking} }, @more) ];
+			$self->know($_) foreach @more;
+			$part->{waits} = [ (grep { my $want = $_; any { !$covered{$_} } @{ $want->{refs} } } @own), $group ];
+			foreach my $want (@own)
+			{
+				$want->{gone} = 1 if !any { $_ eq $want } @{ $part->{waits} };
+			}
+		}
+	}
+	$self->{derived} = [ grep { !$_->{gone} } @{ $self->{derived} } ];
+	return;
+}
+
+# Is there a ref that two jobs make among the inputs that are declared?
+sub has_ambiguous_inputs
+{
+	my ($self, $arg) = @_;
+	my @todo = (keys %{ $self->{parts} }, map { ref $_ eq 'ARRAY' ? @$_ : () } @$arg{qw(partitions missing)});
+	my %seen;
+
+	while (defined(my $ref = shift @todo))
+	{
+		next if $seen{$ref}++;
+		return 1 if labels_of($ref, $self->{jobs}) > 1;
+		push @todo, $self->inputs_of($ref);
+	}
+	return 0;
+}
+
+# The inputs that a known ref declares: the design does not say when they become known.
+sub know_as_real
+{
+	my ($self) = @_;
+	my @new;
+
+	do
+	{
+		my %inputs = map { $_ => 1 } map { $self->inputs_of($_) } keys %{ $self->{parts} };
+
+		@new = grep { $inputs{$_} && !$self->{parts}{$_} } keys %{ $self->{real}{partition} };
+		$self->know($_) foreach @new;
+	} while @new;
+	return;
+}
+
+# A derivative want that would be made and ended in one call: the design does not say whether it is made.
+sub drop_short_wants
+{
+	my ($self, $real) = @_;
+	my (@kept, %count);
+
+	foreach my $want (@{ $self->{derived} })
+	{
+		my ($other) = map { { %$want, ended => $_ } } grep { $_ ne ($want->{ended} // '') } qw(successful canceled);
+		my ($line, $other_line) = map { $self->want_line($_) } $want, $other;
+		my $short = $want->{ended} && $want->{step} == $self->{step};
+
+		if ($short && ($real->{$line} // 0) <= ($count{$line} // 0))
+		{
+			next if ($real->{$other_line} // 0) <= ($count{$other_line} // 0);
+			($want, $line) = ($other, $other_line);
+		}
+		$count{$line}++;
+		push @kept, $want;
+	}
+	$self->{derived} = \@kept;
+	return;
 }
 
 # Each call ends its checks with this: if the real one refused the call there is a difference already, and
@@ -108,6 +213,8 @@ sub call_define_job
 		max_misses   => at_least(1, $arg->{max_misses}),
 		backoff      => at_least(0, $arg->{backoff}),
 		lease        => at_least(0, $arg->{lease}),
+		inputs       => defined $arg->{inputs} ? list($arg->{inputs}) : [],
+		paused       => ($self->{jobs}{ $arg->{label} } // {})->{paused} // 0,
 		is_source    => 0,
 	}, $got);
 	return;
@@ -133,19 +240,31 @@ sub define
 		refuse('42P17') if labels_of($ref, \%jobs) > 1;
 	}
 	return if !agreed($got);
-	$self->{jobs} = \%jobs;
+	$self->reroute(\%jobs);
+	return;
+}
+
+sub reroute
+{
+	my ($self, $jobs) = @_;
+
+	$self->{jobs} = $jobs;
 	foreach my $part (values %{ $self->{parts} })
 	{
 		my $old = $part->{job};
-		my ($new) = labels_of($part->{ref}, \%jobs);
+		my ($new) = labels_of($part->{ref}, $jobs);
 
-		next if $part->{state} eq 'building';
 		$part->{job} = $new;
 		next if !$WORK_TO_DO{ $part->{state} };
 		if (!$self->makeable($part->{ref}))
 		{
+			$self->stop_waiting($part, 'canceled');
+			$self->fall_back($part);
+		}
+		elsif (defined $part->{declared} && $part->{declared} ne "@{[ sort $self->inputs_of($part->{ref}) ]}")
+		{
 			$self->stop_waiting($part, 'successful');
-			$part->{state} = 'missing';
+			$self->enqueue($part);
 		}
 		elsif ($old ne $new && $part->{order})
 		{
@@ -155,7 +274,115 @@ sub define
 	return;
 }
 
+# Refused while a run of it is running.
+sub call_drop_job
+{
+	my ($self, $arg, $got) = @_;
+	my $label = $self->known_job($arg->{label});
+
+	refuse('55000') if any { $_->{state} eq 'running' && $_->{job} eq $label } values %{ $self->{runs} };
+	return if !agreed($got);
+	my %jobs = %{ $self->{jobs} };
+
+	delete $jobs{$label};
+	$self->{dropped}{$label} = 1;
+	$self->reroute(\%jobs);
+	return;
+}
+
+sub call_pause_job
+{
+	my ($self, $arg, $got) = @_;
+	my $label = $self->known_job($arg->{label});
+
+	$self->{jobs}{$label}{paused} = 1 if agreed($got);
+	return;
+}
+
+sub call_resume_job
+{
+	my ($self, $arg, $got) = @_;
+	my $label = $self->known_job($arg->{label});
+
+	$self->{jobs}{$label}{paused} = 0 if agreed($got);
+	return;
+}
+
+sub known_job
+{
+	my ($self, $label) = @_;
+
+	refuse('22023') if !defined $label;
+	refuse('42704') if !$self->{jobs}{$label};
+	return $label;
+}
+
 sub call_want
+{
+	my ($self, $arg, $got) = @_;
+	my $refs = refs($arg->{partitions});
+
+	at_least(-100, $arg->{priority});
+	refuse('22023') if $arg->{priority} > 100;
+	refuse('22023') if any { defined && $_ < 0 } @$arg{qw(ttl sla)};
+	my $from = $arg->{data_timestamp} // $self->{now};
+	my $expires = defined $arg->{ttl} ? $from + $arg->{ttl} : undef;
+	my @states = uniq(map { $self->route_problem($_) } @$refs);
+
+	push @states, '22023' if defined $expires && $expires <= $self->{now};
+	my ($same) = grep { !$_->{ended} && defined $_->{key} && defined $arg->{key} && $_->{key} eq $arg->{key} }
+		values %{ $self->{wants} };
+
+	# The design does not say whether the clock alone frees a key.
+	my $over = $same && defined $same->{expires} && $same->{expires} <= $self->{now};
+	my $differ = $same && "@{[ sort @$refs ]}" ne "@{[ sort @{ $same->{refs} } ]}";
+
+	push @states, '55000' if $differ && (!$over || !agreed($got));
+	push @states, '00000' if $same && !$differ && @states;
+	refuse(@states) if @states;
+	return if !agreed($got);
+
+	my $id = $got->{rows}[0][0];
+	$self->{tags}{ $arg->{_tag} } = $id if defined $arg->{_tag};
+	return if $same && $same->{id} eq $id && !$differ;
+	$self->wrong("want() returned $id instead of $same->{id}, which has the key") if $same && !$over;
+	$self->make_want($id, $refs, $arg, $expires);
+	return;
+}
+
+sub make_want
+{
+	my ($self, $id, $refs, $arg, $expires) = @_;
+	my $from = $arg->{data_timestamp} // $self->{now};
+
+	$self->wrong("want() returned $id, which is another want") if $self->{wants}{$id};
+	$self->know($_) foreach @$refs;
+	$self->{wants}{$id} = { id => $id, refs => $refs, priority => $arg->{priority}, ended => undef,
+		key => $arg->{key}, expires => $expires, due => defined $arg->{sla} ? $from + $arg->{sla} : undef };
+	return;
+}
+
+sub call_cancel_want
+{
+	my ($self, $arg, $got) = @_;
+	my $id = $arg->{want_id};
+
+	refuse('22023') if !defined $id;
+	my $want = $self->{wants}{$id};
+
+	# A derivative one; if it is canceled there is nothing to do.
+	refuse('55000', '00000') if !$want && $self->{real}{want}{$id} && $self->{real}{want}{$id} eq 'canceled';
+	refuse('55000') if !$want && $self->{real}{want}{$id};
+	refuse('42704') if !$want;
+	refuse('55000') if ($want->{ended} // '') eq 'expired';
+	# The design does not say whether the clock alone ends a want.
+	refuse('55000', '00000') if !$want->{ended} && is_over($self, $want) && !agreed($got);
+	$want->{ended} //= 'canceled' if agreed($got);
+	return;
+}
+
+# Taint what is live, and want it.
+sub call_remake
 {
 	my ($self, $arg, $got) = @_;
 	my $refs = refs($arg->{partitions});
@@ -167,9 +394,155 @@ sub call_want
 	return if !agreed($got);
 
 	my $id = $got->{rows}[0][0];
-	$self->wrong("want() returned $id, which is another want") if $self->{wants}{$id};
-	$self->know($_) foreach @$refs;
-	$self->{wants}{$id} = { id => $id, refs => $refs, priority => $arg->{priority}, ended => undef };
+	my @live = grep { $self->state_of($_) eq 'live' } @$refs;
+	my @made = grep { !$self->{taints}{$_} } keys %{ $self->{real}{taint} };
+
+	$self->wrong('remake() made ' . @made . ' taints of ' . @live . ' live ones') if @made > 1 || @live && !@made;
+	$self->mark($made[0], \@live) if @made;
+	$self->{tags}{ $arg->{_tag} } = $id if defined $arg->{_tag};
+	$self->make_want($id, $refs, $arg, undef);
+	return;
+}
+
+sub call_taint
+{
+	my ($self, $arg, $got) = @_;
+	my $refs = refs($arg->{partitions});
+
+	refuse('22023') if !defined $arg->{reason};
+	refuse('42704') if any { !$self->{parts}{$_} } @$refs;
+	return if !agreed($got);
+	my $id = $got->{rows}[0][0];
+
+	$self->wrong("taint() returned $id, which is another taint") if $self->{taints}{$id};
+	$self->{tags}{ $arg->{_tag} } = $id if defined $arg->{_tag};
+	$self->mark($id, [ grep { $self->state_of($_) eq 'live' } @$refs ]);
+	return;
+}
+
+sub mark
+{
+	my ($self, $id, $refs) = @_;
+
+	$self->{taints}{$id} = { id => $id, state => 'active', refs => $refs };
+	foreach my $part (map { $self->{parts}{$_} } @$refs)
+	{
+		$part->{taint} = $id;
+		$part->{state} = 'tainted';   # and on from there when it settles
+	}
+	return;
+}
+
+# Each ref it marked that was not made since and is not being made becomes live again.
+sub call_cancel_taint
+{
+	my ($self, $arg, $got) = @_;
+
+	refuse('22023') if !defined $arg->{taint_id};
+	my $taint = $self->{taints}{ $arg->{taint_id} } or refuse('42704');
+	return if !agreed($got) || $taint->{state} eq 'canceled';
+	$taint->{state} = 'canceled';
+	foreach my $part (map { $self->{parts}{$_} } @{ $taint->{refs} })
+	{
+		next if ($part->{taint} // '') ne $taint->{id};
+		$part->{taint} = undef;
+		$self->be_live($part) if $part->{state} ne 'building';
+	}
+	return;
+}
+
+# The data is gone.
+sub call_forget
+{
+	my ($self, $arg, $got) = @_;
+	my $refs = refs($arg->{partitions});
+
+	refuse('22023') if !defined $arg->{reason};
+	refuse('42704') if any { !$self->{parts}{$_} } @$refs;
+	my @not_missing = grep { $self->state_of($_) ne 'missing' } @$refs;
+
+	# Whether it is refused if there is nothing to forget, the design leaves to reading.
+	refuse('55000') if !agreed($got) && any { $self->is_wanted($_) } @$refs;
+	if (any { $self->is_wanted($_) || $self->state_of($_) eq 'building' } @not_missing)
+	{
+		# The design does not say whether the clock alone ends a want.
+		refuse('55000') if !agreed($got) || !any { is_over($self, $_) } values %{ $self->{wants} };
+		$self->expire;
+		refuse('55000') if any { $self->is_wanted($_) } @$refs;
+	}
+	return if !agreed($got);
+	my @there = grep { $self->state_of($_) ne 'missing' } @$refs;
+
+	foreach my $part (map { $self->{parts}{$_} } @there)
+	{
+		@$part{qw(state live_run is_there taint why attempts misses)} = ('missing', undef, 0, undef, undef, 0, 0);
+	}
+	$self->wrong("forget() returned $got->{rows}[0][0] instead of " . @there) if $got->{rows}[0][0] != @there;
+	return;
+}
+
+sub call_retry
+{
+	my ($self, $arg, $got) = @_;
+	my $refs = refs($arg->{partitions});
+
+	refuse('42704') if any { !$self->{parts}{$_} } @$refs;
+	$self->retry($refs, 'retry', $got) if agreed($got);
+	return;
+}
+
+# Every failed partition that keeps the want from success, however far upstream.
+sub call_retry_want
+{
+	my ($self, $arg, $got) = @_;
+
+	refuse('22023') if !defined $arg->{want_id};
+	my $want = $self->{wants}{ $arg->{want_id} } or refuse('42704');
+	refuse('55000', '00000') if ($want->{ended} || is_over($self, $want)) && !agreed($got);
+	return if !agreed($got);
+	my %seen;
+	my @todo = @{ $want->{refs} };
+
+	# However far upstream: a failed one may have declared inputs that failed, too.
+	while (defined(my $ref = shift @todo))
+	{
+		next if $seen{$ref}++;
+		push @todo, $self->state_of($ref) eq 'failed' ? $self->lacks($ref) : @{ $self->{parts}{$ref}{lacking} // [] };
+	}
+	my @refs = grep { $self->state_of($_) eq 'failed' } sort keys %seen;
+
+	# Nor what it does for a want that has ended.
+	@refs = grep { $self->{real}{partition}{$_} ne 'failed' } @refs if $want->{ended} || is_over($self, $want);
+	$self->retry(\@refs, 'retry_want', $got);
+	return;
+}
+
+sub retry
+{
+	my ($self, $refs, $name, $got) = @_;
+	my $count = 0;
+
+	my $cycle = 0;
+	my %covered = map { $_ => 1 } map { $self->lacks($_) } @$refs;
+
+	foreach my $part (map { $self->{parts}{$_} } @$refs)
+	{
+		next if $part->{state} !~ /^(failed|up_for_retry)$/;
+		$cycle++ if $self->would_cycle($part->{ref}) || $name eq 'retry_want' && $covered{ $part->{ref} };
+		@$part{qw(attempts misses why retry_at order)} = (0, 0);
+		if ($self->makeable($part->{ref}) && ($self->is_wanted($part->{ref})
+			|| $covered{ $part->{ref} } && ($self->{real}{partition}{ $part->{ref} } // '') ne 'missing'))
+		{
+			$count++;
+			$self->enqueue($part);
+		}
+		else
+		{
+			$self->fall_back($part);
+		}
+	}
+	$self->wrong("$name() returned $got->{rows}[0][0] instead of $count")
+		if abs($got->{rows}[0][0] - $count) > $cycle;   # which of these count is not said
 	return;
 }
 
@@ -197,7 +570,7 @@ sub call_publish
 sub call_claim
 {
 	my ($self, $arg, $got) = @_;
-	my ($labels, %picked, @rows);
+	my ($labels, @rows);
 
 	refuse('22023') if !defined $arg->{worker};
 	at_least(1, $arg->{max_runs});
@@ -210,6 +583,7 @@ sub call_claim
 	return if !agreed($got);
 
 	$self->work_off;
+	$self->expire;
 	$self->settle;
 	my %wished = map { $_ => 1 } @{ $labels // [ keys %{ $self->{jobs} } ] };
 	my %ready = map { $_->{ref} => $_ } grep { $wished{ $_->{job} // '' } && $self->claimable($_) }
@@ -217,7 +591,9 @@ sub call_claim
 	my $due = List::Util::min($arg->{max_runs}, scalar keys %ready);
 
 	@rows = @{ $got->{rows} };
-	$self->wrong('claim() returned ' . @rows . " runs instead of $due") if @rows != $due;
+	my $new = grep { $self->is_new($_) } values %ready;   # for these the next claim is soon enough
+
+	$self->wrong('claim() returned ' . @rows . " runs instead of $due") if @rows > $due || @rows < $due - $new;
 	foreach my $row (@rows)
 	{
 		my ($id, $label, $partitions, $config, $attempt, $lease_at) = @$row;
@@ -257,6 +633,51 @@ sub call_claim
 		$part->{run}      = $id;
 		$part->{order}    = undef;
 		$part->{retry_at} = undef;
+	}
+	return;
+}
+
+# Both with the arguments of both; an empty run_ids is fine.
+sub call_finish_and_claim
+{
+	my ($self, $arg, $got) = @_;
+	my $none = { state => 'none' };
+	my @states;
+
+	refuse('22023') if ref $arg->{run_ids} ne 'ARRAY';
+	foreach my $part (@{ $arg->{run_ids} } ? 'succeed_many' : (), 'claim')
+	{
+		my $method = "call_$part";
+
+		eval { $self->$method($arg, $none); 1 } or push @states, ref $@ ? @{$@} : die $@;
+	}
+	refuse(uniq @states) if @states;
+	return if !agreed($got);
+	$self->call_succeed_many($arg, $got) if @{ $arg->{run_ids} };
+	$self->settle;
+	$self->call_claim($arg, $got);
+	return;
+}
+
+sub call_cancel_run
+{
+	my ($self, $arg, $got) = @_;
+	my $run = $self->reported('cancel', $arg, []);
+
+	return if !agreed($got) || !$run;
+	$run->{state} = 'canceled';
+	foreach my $part (map { $self->{parts}{$_} } @{ $run->{outputs} })
+	{
+		$self->instance($part, $run, 'canceled');
+		next if $self->keeps($part);
+		if (!$self->makeable($part->{ref}) || !$self->is_wanted($part->{ref}))
+		{
+			$self->fall_back($part);
+		}
+		else
+		{
+			@$part{qw(state why)} = ('failed', 'failed');
+		}
 	}
 	return;
 }
@@ -352,50 +773,54 @@ sub call_miss
 
 	return if !agreed($got) || !$run;
 	my @lacking = grep { $self->know($_)->{state} ne 'live' } @$missing;
-	my %impacted = map { $_ => 1 } @{ defined $arg->{impacted} ? refs($arg->{impacted}) : $run->{outputs} };
-	my @waiters;
+	my ($part) = map { $self->{parts}{$_} } @{ $run->{outputs} };
+	my $want = @lacking ? { refs => \@lacking, made_for => [ $part->{ref} ], ended => undef, step => $self->{step} } : undef;
 
+	push @{ $self->{derived} }, $want if $want;
 	$run->{state} = 'dep_miss';
-	foreach my $part (map { $self->{parts}{$_} } @{ $run->{outputs} })
-	{
-		$self->instance($part, $run, 'missed');
-		$part->{misses}++;
-		if (!$self->makeable($part->{ref}))
-		{
-			$part->{state} = 'missing';
-		}
-		elsif (@lacking && $impacted{ $part->{ref} })
-		{
-			$part->{state} = 'upstream_building';
-			push @waiters, $part;
-		}
-		elsif ($part->{misses} >= $self->{jobs}{ $part->{job} }{max_misses})
-		{
-			$part->{state} = $self->is_wanted($part->{ref}) ? 'failed' : 'missing';
-			$part->{why}   = 'failed';
-		}
-		else
-		{
-			$self->enqueue($part);
-		}
-	}
-	# The design does not say whether there is a want if nothing waits after all, or nobody wants what waits: there
-	# is none.
-	@waiters = grep { $self->is_wanted($_->{ref}) || !($_->{state} = 'missing') } @waiters;
-	if (@waiters)
-	{
-		my $want = { refs => \@lacking, made_for => [ map { $_->{ref} } @waiters ], ended => undef };
+	$self->instance($part, $run, 'missed');
+	return if $self->keeps($part);
+	$part->{misses}++;
+	my $many = $self->makeable($part->{ref}) && $part->{misses} >= $self->{jobs}{ $part->{job} }{max_misses};
 
-		$_->{waits} = $want foreach @waiters;
-		$self->fail_cycles($_) foreach @waiters;
-		foreach my $part (grep { $_->{waits} && $_->{misses} >= $self->{jobs}{ $_->{job} }{max_misses} } @waiters)
-		{
-			$self->stop_waiting($part, 'successful');
-			@$part{qw(state why)} = qw(failed failed);
-		}
-		push @{ $self->{derived} }, $want if any { $_->{waits} } @waiters;
+	if (!$self->makeable($part->{ref}) || !$self->is_wanted($part->{ref}))
+	{
+		$self->fall_back($part);
+		$want->{left} = 'canceled' if $want;
+	}
+	elsif ($want && (!$many || $self->found_on_cycle($part, @lacking)))
+	{
+		$part->{waits} = [$want];
+		$part->{lacking} = \@lacking;
+		$part->{state} = 'upstream_building';
+		$part->{many} = $many;
+	}
+	elsif ($many)
+	{
+		@$part{qw(state why)} = ('failed', 'failed');
+	}
+	else
+	{
+		$self->enqueue($part);
 	}
 	return;
+}
+
+# The design does not say whether a miss too many is seen first, or the cycle that it closes.
+sub found_on_cycle
+{
+	my ($self, $part, @refs) = @_;
+
+	return $self->on_cycle($part, @refs) && all { ($self->{real}{partition}{$_} // '') eq 'failed' }
+		grep { $self->on_cycle($part, $_) } grep { $_ ne $part->{ref} } @refs;
+}
+
+# Would it wait for itself?
+sub on_cycle
+{
+	my ($self, $part, @refs) = @_;
+
+	return any { $_ eq $part->{ref} } map { ($_, $self->all_upstream($_)) } @refs;
 }
 
 sub call_tick
@@ -405,6 +830,7 @@ sub call_tick
 	return if !agreed($got);
 	my $lost = $self->work_off;
 
+	$self->expire;
 	$self->wrong("tick() lost $got->{rows}[0][0] runs instead of $lost") if $got->{rows}[0][0] != $lost;
 	return;
 }
@@ -477,15 +903,15 @@ sub attempt_failed
 	my ($self, $part, $retry) = @_;
 	my $job = $self->{jobs}{ $part->{job} // '' };
 
-	$part->{attempts}++ if $self->is_wanted($part->{ref}) || !$self->{as_real}{unwanted_attempts};
+	return if $self->keeps($part);
+	$part->{attempts}++;
 	if (!$self->makeable($part->{ref}) || !$self->is_wanted($part->{ref}))
 	{
-		$part->{state} = 'missing';
+		$self->fall_back($part);
 	}
 	elsif (!$retry || $part->{attempts} >= $job->{max_attempts})
 	{
-		$part->{state} = 'failed';
-		$part->{why}   = 'failed';
+		@$part{qw(state why)} = ('failed', 'failed');
 	}
 	else
 	{
@@ -496,37 +922,65 @@ sub attempt_failed
 	return;
 }
 
+# A run ended without making it, but it has a valid instance: its taint was canceled meanwhile.
+sub keeps
+{
+	my ($self, $part) = @_;
+
+	return 0 if !$part->{is_there} || defined $part->{taint};
+	$self->be_live($part);
+	return 1;
+}
+
+sub fall_back
+{
+	my ($self, $part) = @_;
+
+	@$part{qw(state order retry_at)} = ($part->{is_there} && defined $part->{taint} ? 'tainted' : 'missing');
+	return;
+}
+
 sub go_live
 {
 	my ($self, $part, $run) = @_;
 
-	$self->stop_waiting($part, 'successful');
-	@$part{qw(state run live_run attempts misses retry_at order why)} = ('live', $run, $run // 'published', 0, 0);
+	@$part{qw(live_run is_there taint)} = ($run // 'published', 1, undef);
+	$self->be_live($part);
 	return;
 }
 
-# The partitions on any cycle that goes through this one fail: those that it waits for, directly or not, and that
-# wait for it. One that is upstream_failed stays so: it has no transition for this, and waits for one that failed.
-sub fail_cycles
+sub be_live
 {
 	my ($self, $part) = @_;
-	my %upstream = map { $_ => 1 } $self->all_upstream($part->{ref});
 
-	return if !$upstream{ $part->{ref} };
-	my @cycle = grep { my $ref = $_; any { $_ eq $part->{ref} } $self->all_upstream($ref) }
-		grep { $self->state_of($_) ne 'upstream_failed' } keys %upstream;
-	my @wanted = grep { $self->is_wanted($_) } @cycle;
+	$self->stop_waiting($part, 'successful');
+	@$part{qw(state attempts misses retry_at order why)} = ('live', 0, 0);
+	return;
+}
 
-	foreach my $ref (@cycle)
+# Wants whose time is over: a claim and a tick see it, other calls may.
+sub is_over
+{
+	my ($self, $want) = @_;
+
+	return !$want->{ended} && defined $want->{expires} && $want->{expires} <= $self->{now};
+}
+
+sub expire
+{
+	my ($self) = @_;
+
+	$_->{ended} = 'expired' foreach grep { is_over($self, $_) } values %{ $self->{wants} };
+	return;
+}
+
+sub expire_as_real
+{
+	my ($self) = @_;
+
+	foreach my $want (grep { is_over($self, $_) } values %{ $self->{wants} })
 	{
-		my $it = $self->{parts}{$ref};
-
-		$self->stop_waiting($it, 'successful');
-		$it->{state} = 'missing';
-	}
-	foreach my $ref (@wanted)
-	{
-		@{ $self->{parts}{$ref} }{qw(state why)} = ('failed', 'cycle');
+		$want->{ended} = 'expired' if ($self->{real}{want}{ $want->{id} } // '') eq 'expired';
 	}
 	return;
 }
@@ -540,7 +994,7 @@ sub settle
 	while ($changed)
 	{
 		$changed = 0;
-		foreach my $part (values %{ $self->{parts} })
+		foreach my $part (map { $self->{parts}{$_} } sort keys %{ $self->{parts} })
 		{
 			my $before = $part->{state};
 
@@ -552,6 +1006,20 @@ sub settle
 			next if $want->{ended};
 			$changed = 1 if $self->end_want($want);
 		}
+		next if $changed;
+		foreach my $part (map { $self->{parts}{$_} } sort keys %{ $self->{parts} })
+		{
+			last if $changed = $self->fail_cycle($part);
+		}
+	}
+	foreach my $part (values %{ $self->{parts} })
+	{
+		my $before = $part->{priority};
+
+		# Another priority: behind what is claimable at that one already.
+		$part->{priority} = $WORK_TO_DO{ $part->{state} } ? $self->priority($part->{ref}) : undef;
+		next if !$part->{order} || !defined $part->{order}[1] || !defined $before || $before == $part->{priority};
+		$part->{order} = [ $self->{step}, $self->{step} ];
 	}
 	return;
 }
@@ -561,35 +1029,99 @@ sub settle_partition
 	my ($self, $part) = @_;
 	my $ref = $part->{ref};
 	my $wanted = $self->is_wanted($ref);
+	my $real = $self->{real}{partition}{$ref} // '';
 
 	if ($WORK_TO_DO{ $part->{state} } && !$wanted)
 	{
+		my $cycle = $WAITS{ $part->{state} } && $real eq 'failed' && $self->would_cycle($ref);
+
 		$self->stop_waiting($part, 'canceled');
-		@$part{qw(state order retry_at)} = ('missing');
+		$self->fall_back($part);
+		@$part{qw(state why)} = ('failed', 'cycle') if $cycle;
 	}
-	elsif ($part->{state} eq 'missing' && $wanted && $self->makeable($ref))
+	elsif ($part->{state} =~ /^(missing|tainted)$/ && $wanted && $self->makeable($ref))
 	{
 		$self->enqueue($part);
 	}
 	elsif ($WAITS{ $part->{state} })
 	{
-		my @states = map { $self->state_of($_) } @{ $part->{waits}{refs} };
-
-		if (any { /^(failed|upstream_failed)$/ } @states)
-		{
-			$part->{state} = 'upstream_failed';
-		}
-		elsif (all { $_ eq 'live' } @states)
+		if (all { $self->state_of($_) eq 'live' } @{ $part->{lacking} })
 		{
 			$self->stop_waiting($part, 'successful');
 			$self->enqueue($part);
 		}
 		else
 		{
-			$part->{state} = 'upstream_building';
+			my $lost = any { $self->state_of($_) eq 'failed' } $self->all_upstream($ref);
+
+			$lost ||= $self->is_blocked($part);
+
+			$part->{state} = $lost ? 'upstream_failed' : 'upstream_building';
 		}
 	}
+	elsif ($part->{state} =~ /^(queued|up_for_retry)$/ && $real ne $part->{state} && $self->lacks($ref))
+	{
+		# Met by a claim, or seen before that.
+		$self->wait_for_declared($part);
+	}
 	return;
+}
+
+# The partitions on a cycle fail: those that it waits for, directly or not, and that wait for it. If one of them
+# waits for a failed one, too, the design does not say whether it is upstream_failed before it is found.
+sub fail_cycle
+{
+	my ($self, $part) = @_;
+
+	return 0 if !$WAITS{ $part->{state} };
+
+	# Nor whether one of those is found that would wait for itself if it did not wait for a failed one.
+	if ($part->{state} eq 'upstream_failed' && ($self->{real}{partition}{ $part->{ref} } // '') eq 'failed'
+		&& $self->would_cycle($part->{ref}))
+	{
+		$self->stop_waiting($part, 'successful');
+		@$part{qw(state why)} = ('failed', 'cycle');
+		return 1;
+	}
+	my @upstream = $self->all_upstream($part->{ref});
+
+	return 0 if !grep { $_ eq $part->{ref} } @upstream;
+	my @cycle = grep { my $ref = $_; any { $_ eq $part->{ref} } $self->all_upstream($ref) } @upstream;
+
+	return 0 if any { $self->is_blocked($self->{parts}{$_}) } @cycle;
+	@cycle = grep { ($self->{real}{partition}{$_} // '') eq 'failed' } @cycle if $part->{state} eq 'upstream_failed';
+	foreach my $it (map { $self->{parts}{$_} } @cycle)
+	{
+		$self->stop_waiting($it, 'successful');
+		@$it{qw(state why)} = ('failed', 'cycle');
+		$it->{order} = undef;
+	}
+	return scalar @cycle;
+}
+
+sub would_cycle
+{
+	my ($self, $ref) = @_;
+	my %seen;
+	my @todo = ($ref);
+
+	while (defined(my $next = shift @todo))
+	{
+		my @next = uniq($self->lacks($next), @{ ($self->{parts}{$next} // {})->{lacking} // [] });
+
+		return 1 if any { $_ eq $ref } @next;
+		push @todo, grep { !$seen{$_}++ } @next;
+	}
+	return 0;
+}
+
+sub is_blocked
+{
+	my ($self, $part) = @_;
+
+	return $self->{as_real}{blocked_cycle} && ($self->{real}{partition}{ $part->{ref} } // '') eq 'upstream_failed'
+		&& any { ($self->{real}{partition}{$_} // '') eq 'upstream_failed' && $self->on_cycle($self->{parts}{$_}, $_) }
+		grep { $self->{parts}{$_} } $self->all_upstream($part->{ref});
 }
 
 # A derivative want ends when nothing that it was made for waits any more. Returns whether it did.
@@ -597,28 +1129,78 @@ sub end_want
 {
 	my ($self, $want) = @_;
 
-	return 0 if any { ($self->{parts}{$_}{waits} // '') eq $want } @{ $want->{made_for} };
-	$want->{ended} = $self->{as_real}{canceled} ? 'successful' : $want->{left} // 'successful';
+	return 0 if $self->waiting_by($want);
+	$want->{ended} = $want->{left} // 'successful';
 	return 1;
 }
 
 sub stop_waiting
 {
 	my ($self, $part, $how) = @_;
-	my $want = delete $part->{waits} or return;
+	my $wants = delete $part->{waits} or return;
 
-	$want->{left} = $how;
-	$self->end_want($want);
+	delete @$part{qw(lacking declared)};
+	foreach my $want (@$wants)
+	{
+		$want->{left} = $how;
+		$self->end_want($want);
+	}
 	return;
 }
 
+# To the queue, or to wait for the declared inputs that are not live.
 sub enqueue
 {
 	my ($self, $part) = @_;
 
+	return $self->wait_for_declared($part) if $self->lacks($part->{ref});
 	$part->{state} = 'queued';
 	$part->{order} = [ $self->{step}, $self->{step} ];
+	$part->{priority} = undef;
 	return;
+}
+
+sub wait_for_declared
+{
+	my ($self, $part) = @_;
+	my @lacking = $self->lacks($part->{ref});
+	my $want = { refs => \@lacking, made_for => [ $part->{ref} ], ended => undef, step => $self->{step} };
+
+	$self->know($_) foreach @lacking;
+	push @{ $self->{derived} }, $want;
+	$part->{waits} = [$want];
+	$part->{lacking} = \@lacking;
+	$part->{declared} = "@{[ sort $self->inputs_of($part->{ref}) ]}";
+	@$part{qw(state order retry_at)} = ('upstream_building');
+	return;
+}
+
+# Its declared inputs that are not live.
+sub lacks
+{
+	my ($self, $ref) = @_;
+
+	return grep { $self->state_of($_) ne 'live' } $self->inputs_of($ref);
+}
+
+sub inputs_of
+{
+	my ($self, $ref) = @_;
+	my ($label) = labels_of($ref, $self->{jobs});
+	my $job = $self->{jobs}{ $label // '' } or return;
+	my @inputs;
+
+	foreach my $pattern (@{ $job->{patterns} })
+	{
+		my @groups = $ref =~ /^(?:$pattern)$/ or next;
+
+		foreach my $input (@{ $job->{inputs} // [] })
+		{
+			push @inputs, $input =~ s{\\([1-9&])}{ $1 eq '&' ? $ref : $groups[ $1 - 1 ] // '' }ger;
+		}
+		last;
+	}
+	return uniq @inputs;
 }
 
 # A job makes it, nothing lacks, nobody holds it. A partition up for retry is claimable by the clock.
@@ -626,21 +1208,30 @@ sub claimable
 {
 	my ($self, $part) = @_;
 
-	return 0 if !$self->makeable($part->{ref});
+	return 0 if !$self->makeable($part->{ref}) || $self->{jobs}{ $part->{job} }{paused} || $self->lacks($part->{ref});
 	return 1 if $part->{state} eq 'queued';
 	return $part->{state} eq 'up_for_retry' && $part->{retry_at} <= $self->{now};
 }
 
-# A replay that keeps no order among what is claimable.
-sub forget_order
+# A replay does not keep the place of a due retry.
+sub replayed
 {
 	my ($self) = @_;
 
-	foreach my $part (grep { $self->claimable($_) } values %{ $self->{parts} })
+	foreach my $part (grep { $_->{state} eq 'up_for_retry' } values %{ $self->{parts} })
 	{
-		$part->{order} = [ 0, $part->{state} eq 'queued' ? $self->{step} : undef ];
+		$part->{order} = [ 0, undef ];
 	}
 	return;
+}
+
+# Queued in this call because what the claim met lacks it.
+sub is_new
+{
+	my ($self, $part) = @_;
+
+	return $part->{order} && ($part->{order}[1] // 0) == $self->{step} && any { $part->{ref} eq $_ }
+		map { @{ $_->{lacking} // [] } } grep { defined $_->{declared} } values %{ $self->{parts} };
 }
 
 # Claim order, where the design determines it. What became claimable in one call has no order; what the clock
@@ -650,6 +1241,7 @@ sub is_before
 	my ($self, $one, $other) = @_;
 	my ($one_prio, $other_prio) = map { $self->priority($_->{ref}) } $one, $other;
 
+	return 0 if $self->is_new($one);
 	return $one_prio > $other_prio if $one_prio != $other_prio;
 	return ($one->{order}[1] // $self->{step}) < $other->{order}[0];
 }
@@ -666,45 +1258,42 @@ sub wants_on
 sub is_wanted
 {
 	my ($self, $ref) = @_;
-	my %seen;
-	my @todo = ($ref);
+
+	return scalar $self->behind($ref);
+}
+
+# Of what a derivative want was made for, what waits by it still.
+sub waiting_by
+{
+	my ($self, $want) = @_;
+
+	return grep { any { $_ eq $want } @{ $self->{parts}{$_}{waits} // [] } } @{ $want->{made_for} };
+}
+
+# The callers' wants that stand behind refs.
+sub behind
+{
+	my ($self, @todo) = @_;
+	my (%seen, %behind);
 
 	while (defined(my $next = shift @todo))
 	{
 		next if $seen{$next}++;
 		foreach my $want ($self->wants_on($next))
 		{
-			return 1 if !$want->{made_for};
-			push @todo, @{ $want->{made_for} };
+			push @todo, $self->waiting_by($want) if $want->{made_for};
+			$behind{ $want->{id} } = $want if !$want->{made_for};
 		}
 	}
-	return 0;
+	return values %behind;
 }
 
 # The greatest of all that stands behind it, undef if nothing does.
 sub priority
 {
 	my ($self, $ref) = @_;
-	my %seen;
-	my @todo = ($ref);
-	my $greatest;
 
-	while (defined(my $next = shift @todo))
-	{
-		next if $seen{$next}++;
-		foreach my $want ($self->wants_on($next))
-		{
-			if ($want->{made_for})
-			{
-				push @todo, @{ $want->{made_for} };
-			}
-			else
-			{
-				$greatest = max(grep { defined } $greatest, $want->{priority});
-			}
-		}
-	}
-	return $greatest;
+	return max(map { $_->{priority} } $self->behind($ref));
 }
 
 sub all_upstream
@@ -715,9 +1304,7 @@ sub all_upstream
 
 	while (defined(my $next = shift @todo))
 	{
-		my $want = $self->{parts}{$next}{waits} or next;
-
-		push @todo, grep { !$seen{$_}++ } @{ $want->{refs} };
+		push @todo, grep { !$seen{$_}++ } @{ ($self->{parts}{$next} // {})->{lacking} // [] };
 	}
 	return keys %seen;
 }
@@ -751,7 +1338,6 @@ sub instance
 	my ($self, $part, $run, $state) = @_;
 
 	$_->{state} = $state foreach grep { ($_->{run} // '') eq $run->{id} } @{ $part->{instances} };
-	($part->{job}) = labels_of($part->{ref}, $self->{jobs});   # which the run kept
 	return;
 }
 
@@ -839,6 +1425,7 @@ sub want_state
 	my ($self, $want) = @_;
 
 	return $want->{ended} if $want->{ended};
+	return 'expired' if is_over($self, $want);
 	my @states = map { $self->state_of($_) } @{ $want->{refs} };
 
 	return 'failed'          if any { $_ eq 'failed' } @states;
@@ -851,10 +1438,34 @@ sub want_state
 	return 'idle';
 }
 
-# Lines of columns, in the words of the query in `run`.
+# What waits because of a miss may show the declared inputs that it lacks, too.
+sub may_show
+{
+	my ($self, $ref, $upstream) = @_;
+
+	return ($self->{parts}{$ref} // {})->{waits} && any { $_ eq $upstream } $self->inputs_of($ref);
+}
+
+sub want_line
+{
+	my ($self, $want) = @_;
+	my @behind = $want->{made_for} ? $self->behind($self->waiting_by($want)) : $want;
+	my $priority = max(map { $_->{priority} } @behind) // -101;
+	my $expires = (any { !defined $_->{expires} } @behind) ? undef : max(map { $_->{expires} } @behind);
+	my $due = List::Util::min(grep { defined } map { $_->{due} } @behind);
+
+	($expires, $due) = () if $want->{made_for} && $self->{as_real}{times};
+	return line('want', $want->{id} // 'derivative', join(',', sort @{ $want->{refs} }),
+		$self->want_state($want), scalar @{ $want->{refs} },
+		scalar(grep { $self->state_of($_) eq 'live' } @{ $want->{refs} }), $want->{ended} ? ('', '', '')
+		: ($priority, map { defined ? seconds($_) : '' } $expires, $due));
+}
+
+# Lines of columns, in the words of the query in `run`. Derivative wants for declared inputs may be grouped
+# otherwise, so of them, if there are any, only what they cover.
 sub relations
 {
-	my ($self) = @_;
+	my ($self, $declared) = @_;
 	my @lines;
 
 	foreach my $part (values %{ $self->{parts} })
@@ -867,27 +1478,30 @@ sub relations
 			$retry_at, $part->{live_run});
 		push @lines, line('instance', $part->{ref}, $_->{run} // 'published', $_->{state})
 			foreach @{ $part->{instances} };
-		next if !$part->{waits};
-		push @lines, line('dependency', $part->{ref}, $_) foreach @{ $part->{waits}{refs} };
+		push @lines, map { line('dependency', $part->{ref}, $_) } @{ $part->{lacking} // [] };
 	}
 	foreach my $want (values %{ $self->{wants} }, @{ $self->{derived} })
 	{
-		my $priority = $want->{made_for} ? max(-101, map { $self->priority($_) // -101 } @{ $want->{made_for} })
-			: $want->{priority};
-
-		push @lines, line('want', $want->{id} // 'derivative', join(',', sort @{ $want->{refs} }),
-			$self->want_state($want), scalar @{ $want->{refs} },
-			scalar(grep { $self->state_of($_) eq 'live' } @{ $want->{refs} }), $want->{ended} ? undef : $priority);
+		next if $want->{made_for} && $declared;
+		push @lines, $self->want_line($want);
+	}
+	if ($declared)
+	{
+		push @lines, map { "covered|$_" } uniq(map { @{ $_->{refs} } } grep { !$_->{ended} } @{ $self->{derived} });
 	}
 	foreach my $run (values %{ $self->{runs} })
 	{
-		push @lines, line('run', $run->{id}, $run->{job}, $run->{state}, $run->{worker}, $run->{attempt},
+		my $label = $self->{as_real}{dropped} && $self->{dropped}{ $run->{job} } ? '' : $run->{job};
+
+		push @lines, line('run', $run->{id}, $label, $run->{state}, $run->{worker}, $run->{attempt},
 			join(',', @{ $run->{outputs} }), $run->{state} eq 'running' ? seconds($run->{lease_at}) : undef);
 	}
 	foreach my $job (values %{ $self->{jobs} })
 	{
-		push @lines, line('job', $job->{label}, join(' ', @{ $job->{patterns} }), $job->{is_source} ? 't' : 'f');
+		push @lines, line('job', $job->{label}, join(' ', @{ $job->{patterns} }), 
+			map { $_ ? 't' : 'f' } @$job{qw(is_source paused)});
 	}
+	push @lines, map { line('taint', $_->{id}, $_->{state}, join ',', sort @{ $_->{refs} }) } values %{ $self->{taints} };
 	return sort @lines;
 }
 
@@ -905,26 +1519,38 @@ sub reasons
 	my ($self, $ref) = @_;
 	my $part = $self->{parts}{$ref};
 	my $wanted = $self->is_wanted($ref);
-
+	my $over = any { is_over($self, $_) } values %{ $self->{wants} };   # then both may be said
 	return ('live') if $part->{state} eq 'live';
-	return ('not_wanted', $part->{state} eq 'missing' ? () : @{ $self->reasons_of_work($part) }) if !$wanted;
-	return @{ $self->reasons_of_work($part) };
+	return $part->{state} eq 'missing' && $part->{job} && $self->makeable($ref) ? 'not_wanted'
+		: ('not_wanted', $self->reasons_of_work($part)) if $over;
+	return ('not_wanted', $part->{state} eq 'tainted' ? 'tainted' : (),
+		$part->{state} =~ /^(missing|tainted)$/ ? () : $self->reasons_of_work($part)) if !$wanted;
+	return $self->reasons_of_work($part);
 }
 
 sub reasons_of_work
 {
 	my ($self, $part) = @_;
+	my $job = $self->{jobs}{ $part->{job} // '' };
 
 	if ($part->{state} eq 'building')
 	{
-		return [ $self->{runs}{ $part->{run} }{lease_at} > $self->{now} ? 'building' : 'lease_overdue' ];
+		my ($run) = grep { $_->{state} eq 'running' && any { $_ eq $part->{ref} } @{ $_->{outputs} } }
+			values %{ $self->{runs} };
+
+		return ($run->{lease_at} > $self->{now} ? 'building' : 'lease_overdue', $job ? () : 'no_job');
 	}
-	return ['no_job']               if !defined $part->{job};
-	return ['waiting_for_publish']  if $part->{state} eq 'missing';
-	return [ $part->{why} ]         if $part->{state} eq 'failed';
-	return ['upstream_failed']      if $part->{state} eq 'upstream_failed';
-	return ['waiting_for_upstream'] if $part->{state} eq 'upstream_building';
-	return [ $self->claimable($part) ? 'waiting_for_worker' : 'backing_off' ];
+	return $part->{state} eq 'failed' ? ('no_job', $part->{why}) : 'no_job' if !$job;
+	return 'waiting_for_publish' if $part->{state} =~ /^(missing|tainted)$/;
+	return ($part->{why}, $part->{many} ? 'failed' : (), $job->{is_source} ? 'waiting_for_publish' : ())
+		if $part->{state} eq 'failed';
+	return 'upstream_failed' if $part->{state} eq 'upstream_failed';
+	return ('waiting_for_upstream', $self->on_cycle($part, $part->{ref}) ? 'cycle' : ())
+		if $part->{state} eq 'upstream_building';
+	return 'waiting_for_upstream', 'settling', 'job_paused', 'waiting_for_worker', 'backing_off'
+		if $self->lacks($part->{ref});
+	return 'backing_off' if $part->{state} eq 'up_for_retry' && $part->{retry_at} > $self->{now};
+	return $job->{paused} ? 'job_paused' : 'waiting_for_worker';
 }
 
 1;

@@ -93,17 +93,24 @@ SELECT pg_temp.claim();
 SET databuild.now = '2040-01-02 00:00:40+00';
 SELECT partitions, attempt FROM databuild.claim('w');
 
--- success without what it was to make is a failed attempt
+-- success without all that it was to make is a failed attempt of the rest
+SELECT databuild.define_job('pair', ARRAY['pair/[ab]'], outputs => ARRAY['pair/a', 'pair/b']);
+SELECT databuild.want(ARRAY['pair/a', 'pair/b']) > 0;
+SELECT pg_temp.claim();
+SELECT databuild.succeed(pg_temp.run('pair/b'), made => ARRAY['pair/a']);
+SELECT * FROM pg_temp.attempts() WHERE ref LIKE 'pair/%';
+SELECT state, attempt FROM databuild.job_runs WHERE run_id = pg_temp.run('pair/b');
+SELECT ref, state FROM databuild.instances WHERE ref LIKE 'pair/%' ORDER BY ref;
+SET databuild.now = '2040-01-02 00:00:50+00';
+SELECT partitions, attempt FROM databuild.claim('w');
+SELECT databuild.succeed(pg_temp.run('pair/b'), made => ARRAY['pair/b']);
+SELECT * FROM pg_temp.attempts() WHERE ref LIKE 'pair/%';
+-- nothing at all is no success
 SELECT databuild.want(ARRAY['e']) > 0;
 SELECT pg_temp.claim();
 SELECT databuild.succeed(pg_temp.run('e'), made => '{}');
 SELECT * FROM pg_temp.attempts() WHERE ref = 'e';
-SELECT state, attempt FROM databuild.job_runs WHERE run_id = pg_temp.run('e');
-SELECT state FROM databuild.instances WHERE ref = 'e';
-SET databuild.now = '2040-01-02 00:00:50+00';
-SELECT partitions, attempt FROM databuild.claim('w');
 SELECT databuild.succeed(pg_temp.run('e'), made => ARRAY['e']);
-SELECT * FROM pg_temp.attempts() WHERE ref = 'e';
 
 -- the backoff grows to an hour and no further; without one it is claimable at once
 SELECT databuild.define_job('long', ARRAY['long/.*'], max_attempts => 10, backoff => '25 min');

@@ -18,7 +18,7 @@ CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text) RETURNS SETOF recor
 -- wants by what they cover
 CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
 	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
-		CASE WHEN run_id IS NULL THEN 'asked' ELSE 'derivative' END, state, live || '/' || total, priority
+		CASE WHEN derivative THEN 'derivative' ELSE 'asked' END, state, live || '/' || total, priority
 	FROM databuild.wants w ORDER BY want_id$$;
 SELECT databuild.define_job('j', ARRAY['[a-z]+'], config => '7', max_attempts => 1);
 SELECT databuild.define_source('s', ARRAY['s/.*']);
@@ -75,7 +75,7 @@ SELECT partitions, config, attempt FROM databuild.claim('w', max_runs => 9);
 SELECT databuild.define_job('ext', ARRAY['ext/.*']);
 SELECT pg_temp.again();
 SELECT pg_temp.claim(n => 9);
-SELECT databuild.succeed(pg_temp.run('ext/1'), made => '{}');
+SELECT databuild.fail(pg_temp.run('ext/1'), 'nothing came');
 SELECT pg_temp.again();
 SELECT databuild.succeed(run_id) FROM databuild.job_runs WHERE state = 'running' ORDER BY run_id;
 SELECT pg_temp.again();

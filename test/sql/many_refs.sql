@@ -14,7 +14,7 @@ CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
 -- wants by what they cover
 CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
 	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
-		CASE WHEN run_id IS NULL THEN 'asked' ELSE 'derivative' END, state, live || '/' || total, priority
+		CASE WHEN derivative THEN 'derivative' ELSE 'asked' END, state, live || '/' || total, priority
 	FROM databuild.wants w ORDER BY want_id$$;
 SELECT databuild.define_job('n', ARRAY['n/[0-9]+'], config => '{"n": 1}');
 SELECT databuild.define_job('top', ARRAY['top']);

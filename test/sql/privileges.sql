@@ -22,10 +22,12 @@ SELECT p.oid::regprocedure, proconfig FROM pg_proc p WHERE pronamespace = 'datab
 	AND NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false) ORDER BY 1;
 -- and so has every one that is not C
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = prolang WHERE pronamespace = 'databuild'::regnamespace AND lanname <> 'c'
-	AND NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false) ORDER BY 1;
+	AND NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false) AND prokind <> 'p' ORDER BY 1;
+-- a procedure that commits can have neither: it is the caller's, and qualifies all that it names
+SELECT p.oid::regprocedure, prosecdef FROM pg_proc p WHERE pronamespace = 'databuild'::regnamespace AND prokind = 'p' ORDER BY 1;
 -- no call is STRICT: NULL would be silence
 SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'databuild'::regnamespace AND proisstrict
-	AND proname NOT IN ('place_name', 'in_flight') ORDER BY 1;
+	AND proname NOT IN ('place_name', 'in_flight', 'nth', 'bits', 'makers', 'inputs_of') ORDER BY 1;
 -- what writes is neither STABLE nor PARALLEL SAFE
 SELECT p.oid::regprocedure, provolatile, proparallel FROM pg_proc p WHERE pronamespace = 'databuild'::regnamespace
 	AND proname IN ('define_job', 'define_source', 'want', 'claim', 'heartbeat', 'succeed', 'succeed_many', 'fail', 'miss', 'publish', 'tick', 'replay')
