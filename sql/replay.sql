@@ -257,8 +257,9 @@ AS $$
 	entered AS (SELECT q.part, q.job_id, q.prio, q.seq FROM databuild.ready q),
 	left_over AS (SELECT a.part FROM databuild.agenda a WHERE a.part <> 0),
 	due AS (SELECT n.kind, u.id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(id)),
-	cover AS (SELECT m.part, max(w.prio) AS prio FROM databuild.want_part m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A' GROUP BY m.part),
-	p AS (SELECT p.*, c.prio AS cover, t.attempts, t.retry_at, j.job_id IS NOT NULL AND NOT j.is_source AS has_maker,
+	cover AS (SELECT m.part, max(w.prio) AS prio, bool_or(w.expires_at <= databuild.clock()) AS over
+		FROM databuild.want_part m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A' GROUP BY m.part),
+	p AS (SELECT p.*, c.prio AS cover, c.over IS TRUE AS over, t.attempts, t.retry_at, j.job_id IS NOT NULL AND NOT j.is_source AS has_maker,
 			EXISTS (SELECT FROM left_over l WHERE l.part = p.id) AS to_be_looked_at
 		FROM databuild.partition p LEFT JOIN cover c ON c.part = p.id
 		LEFT JOIN databuild.trouble t ON t.part = p.id LEFT JOIN databuild.job j ON j.job_id = p.job_id)
@@ -294,11 +295,16 @@ AS $$
 		FROM p WHERE p.state IN ('U', 'X') AND NOT p.to_be_looked_at AND (p.state = 'X') <> EXISTS (SELECT FROM databuild.edge e
 			JOIN databuild.partition u ON u.id = e.upstream AND u.state IN ('F', 'X') WHERE e.waiter = p.id)
 	UNION ALL
+	SELECT 'inputs_are_wanted', p.ref, format('no want that it waits for covers its declared input %s', u.ref)
+		FROM p JOIN databuild.input i ON i.part = p.id CROSS JOIN databuild.bits(i.block, i.mask) AS b JOIN databuild.partition u ON u.id = b AND u.state <> 'L'
+		WHERE p.state = 'U' AND NOT p.to_be_looked_at AND NOT EXISTS (SELECT FROM databuild.wait t JOIN databuild.member m ON m.want_id = t.want_id
+			AND m.block = u.id >> 6 AND (m.mask >> (u.id & 63)::int) & 1 = 1 WHERE t.waiter = p.id)
+	UNION ALL
 	SELECT 'nothing_is_lost', p.ref, 'it is wanted and a job makes it, but nobody works on it'
-		FROM p WHERE p.state IN ('M', 'T') AND p.has_maker AND p.cover IS NOT NULL AND NOT p.to_be_looked_at
+		FROM p WHERE p.state IN ('M', 'T') AND p.has_maker AND p.cover IS NOT NULL AND NOT p.over AND NOT p.to_be_looked_at
 	UNION ALL
 	SELECT 'priority_of_wants', p.ref, format('it has priority %s, its wants in force have %s', nullif(p.prio, -128), p.cover)
-		FROM p WHERE p.state NOT IN ('L', 'M', 'T') AND NOT p.to_be_looked_at AND nullif(p.prio, -128) IS DISTINCT FROM p.cover
+		FROM p WHERE p.state NOT IN ('L', 'M', 'T') AND NOT p.over AND NOT p.to_be_looked_at AND nullif(p.prio, -128) IS DISTINCT FROM p.cover
 	UNION ALL
 	SELECT 'derivative_is_needed', w.want_id::text, 'nothing waits for it'
 		FROM databuild.want w WHERE w.state = 'A' AND w.derivative AND NOT EXISTS (SELECT FROM databuild.wait t WHERE t.want_id = w.want_id)

@@ -50,6 +50,7 @@ CREATE TABLE databuild.event
 );
 
 CREATE INDEX event_want ON databuild.event (want_id) WHERE want_id IS NOT NULL;
+CREATE INDEX event_job_dropped ON databuild.event (job_id) WHERE kind = 'job_dropped';
 
 CREATE TABLE databuild.job
 (

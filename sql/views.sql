@@ -19,8 +19,15 @@ CREATE VIEW databuild.partitions AS
 	LEFT JOIN databuild.publication b ON b.event_id = p.live_run;
 COMMENT ON VIEW databuild.partitions IS 'Every known partition and its state. run_id makes or made the canonical instance, live_run_id the newest that became live; priority is that of its wants while one is at work on it.';
 
+CREATE FUNCTION databuild.dropped_label(job_id int) RETURNS text
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT e.body ->> 'label' FROM databuild.event e WHERE e.kind = 'job_dropped' AND e.job_id = $1
+$$;
+COMMENT ON FUNCTION databuild.dropped_label IS 'Internal: the label that a dropped job had.';
+
 CREATE VIEW databuild.job_runs AS
-	SELECT r.run_id, j.label AS job, databuild.place_name('run', r.state) AS state, r.worker, r.attempt,
+	SELECT r.run_id, coalesce(j.label, databuild.dropped_label(r.job_id)) AS job, databuild.place_name('run', r.state) AS state, r.worker, r.attempt,
 		ARRAY(SELECT p.ref FROM unnest(r.outputs) WITH ORDINALITY AS o(id, n)
 			JOIN databuild.partition p ON p.id = o.id ORDER BY o.n) AS partitions,
 		r.started_at, nullif(r.finished_at, 'infinity') AS finished_at,
@@ -63,6 +70,26 @@ CREATE VIEW databuild.want_partitions AS
 	FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part;
 COMMENT ON VIEW databuild.want_partitions IS 'The refs of each want.';
 
+/*
+ * The callers' wants for which a derivative want was made, however indirectly:
+ * upwards from it to what waits for it, and to the wants on that.
+ */
+CREATE FUNCTION databuild.behind(want_id bigint, OUT due_at timestamptz, OUT expires_at timestamptz)
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+AS $$
+	WITH RECURSIVE b(want_id) AS (
+		SELECT $1
+		UNION
+		SELECT m.want_id FROM b JOIN databuild.wait t ON t.want_id = b.want_id
+			JOIN databuild.member m ON m.block = t.waiter >> 6 AND (m.mask >> (t.waiter & 63)::int) & 1 = 1)
+	SELECT min(w.due_at), CASE WHEN bool_and(w.expires_at IS NOT NULL) THEN max(w.expires_at) END
+	FROM b JOIN databuild.want w ON w.want_id = b.want_id
+	WHERE w.state = 'A' AND NOT w.derivative
+$$;
+COMMENT ON FUNCTION databuild.behind IS
+'Internal: the earliest due time and the latest expiry (NULL: one does not expire) of the wants that stand behind a derivative one.';
+
 CREATE VIEW databuild.wants AS
 	SELECT w.want_id,
 		CASE WHEN w.state <> 'A' THEN databuild.place_name('want', w.state)
@@ -73,7 +100,10 @@ CREATE VIEW databuild.wants AS
 			WHEN s.building > 0 THEN 'building'
 			WHEN s.upstream_building > 0 THEN 'upstream_building'
 			ELSE 'idle' END AS state,
-		w.total, s.live::int AS live, w.prio::int AS priority, w.data_timestamp, w.due_at, w.expires_at, w.source, w.comment, w.key,
+		w.total, s.live::int AS live, w.prio::int AS priority, w.data_timestamp,
+		CASE WHEN w.derivative AND w.state = 'A' THEN (SELECT b.due_at FROM databuild.behind(w.want_id) AS b) ELSE w.due_at END AS due_at,
+		CASE WHEN w.derivative AND w.state = 'A' THEN (SELECT b.expires_at FROM databuild.behind(w.want_id) AS b) ELSE w.expires_at END AS expires_at,
+		w.source, w.comment, w.key,
 		w.derivative, nullif(w.run_id, 0) AS run_id, w.created_at, nullif(w.ended_at, 'infinity') AS ended_at
 	FROM databuild.want w
 	CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE p.state = 'L') AS live,
@@ -83,7 +113,7 @@ CREATE VIEW databuild.wants AS
 			count(*) FILTER (WHERE p.state = 'U') AS upstream_building
 		FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part
 		WHERE m.want_id = w.want_id) AS s;
-COMMENT ON VIEW databuild.wants IS 'Every want. The state of one in force is derived from its partitions when it is read. A derivative one was made by databuild, because a run missed its refs (run_id) or they are declared inputs.';
+COMMENT ON VIEW databuild.wants IS 'Every want. The state of one in force is derived from its partitions when it is read. A derivative one was made by databuild, because a run missed its refs (run_id) or they are declared inputs; its due time and expiry are those of the wants behind it: the earliest, the latest.';
 
 CREATE VIEW databuild.edge AS
 	SELECT t.waiter, b AS upstream, nullif(w.run_id, 0) AS run_id
@@ -123,7 +153,7 @@ COMMENT ON VIEW databuild.dependencies IS 'What waits for what now, and the run 
 CREATE VIEW databuild.events AS
 	SELECT e.event_id, e.recorded_at, e.kind, e.actor,
 		CASE WHEN cardinality(e.runs) = 1 THEN e.runs[1] END AS run_id,
-		e.want_id, e.taint_id, j.label AS job,
+		e.want_id, e.taint_id, coalesce(j.label, databuild.dropped_label(e.job_id)) AS job,
 		CASE WHEN e.parts IS NOT NULL THEN coalesce(e.names, ARRAY(SELECT p.ref FROM unnest(e.parts) WITH ORDINALITY AS o(id, n)
 			JOIN databuild.partition p ON p.id = o.id ORDER BY o.n)) END AS refs,
 		jsonb_strip_nulls(jsonb_build_object(

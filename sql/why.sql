@@ -24,9 +24,8 @@ CREATE FUNCTION databuild.inputs_not_live(part_id bigint, OUT lacking bigint, OU
 	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	SELECT count(*) FILTER (WHERE p.state <> 'L'), count(*) FILTER (WHERE p.state IN ('F', 'X')), count(*)
-	FROM databuild.edge e
+	FROM (SELECT DISTINCT e.upstream FROM databuild.edge e WHERE e.waiter = part_id) AS e
 	JOIN databuild.partition p ON p.id = e.upstream
-	WHERE e.waiter = part_id
 $$;
 COMMENT ON FUNCTION databuild.inputs_not_live IS
 'Internal: of the inputs that a partition waits for, how many are not live, how many are failed or upstream_failed, and how many there are.';
@@ -36,7 +35,7 @@ CREATE FUNCTION databuild.is_covered(part_id bigint) RETURNS boolean
 	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	SELECT EXISTS (SELECT FROM databuild.member m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A'
-		WHERE m.block = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1)
+		WHERE m.block = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1 AND (w.expires_at > databuild.clock()) IS NOT FALSE)
 $$;
 COMMENT ON FUNCTION databuild.is_covered IS 'Internal: whether a want in force covers the partition.';
 
@@ -82,13 +81,13 @@ BEGIN
 		hint := format('SELECT databuild.want(ARRAY[%L]) asks for it.', p.ref);
 		RETURN;
 	END IF;
-	IF j.job_id IS NULL THEN
+	IF j.job_id IS NULL AND p.state <> 'B' THEN
 		reason := 'no_job';
 		detail := 'No job or source has a pattern that matches it.';
 		hint := format('Define a job that makes it, or publish it once it is there: SELECT databuild.publish(ARRAY[%L]).', p.ref);
 		RETURN;
 	END IF;
-	IF j.is_source AND p.state <> 'F' THEN
+	IF j.is_source AND p.state NOT IN ('B', 'F') THEN
 		reason := 'waiting_for_publish';
 		detail := format('It comes from source "%s", which has not published it%s.', j.label,
 			CASE WHEN p.live_run <> 0 THEN ' again since it was tainted' ELSE '' END);
@@ -194,7 +193,7 @@ AS $$
 	SELECT array_agg(id ORDER BY lost DESC, ref) FROM (
 		SELECT p.id, p.ref, p.state IN ('F', 'X') AS lost
 		FROM databuild.partition w
-		JOIN databuild.edge e ON e.waiter = w.id
+		CROSS JOIN LATERAL (SELECT DISTINCT e.upstream FROM databuild.edge e WHERE e.waiter = w.id OFFSET 0) AS e
 		JOIN databuild.partition p ON p.id = e.upstream
 		WHERE w.id = part_id
 			AND CASE w.state WHEN 'X' THEN p.state IN ('F', 'X') WHEN 'U' THEN p.state <> 'L' ELSE false END

@@ -242,11 +242,26 @@ refuse_partition(Call *c, const Refusal *refusal)
 			 errhint("Wait until that run has ended.")));
 }
 
+static void
+refuse_want(Call *c, const Refusal *refusal)
+{
+	const Want *w = marking_token(&c->m, WANT, refusal->id);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("want " INT64_FORMAT " is %s; it cannot %s", refusal->id,
+					net_place_name(WANT, refusal->place),
+					net_signal_words(WANT, refusal->signal)),
+			 errdetail("It ended at %s.", timestamptz_to_str(w->place == W_ACTIVE ? w->expires : w->ended))));
+}
+
 void
 call_refuse(Call *c, const Refusal *refusal)
 {
 	if (refusal->machine == RUN)
 		refuse_run(c, refusal);
+	if (refusal->machine == WANT)
+		refuse_want(c, refusal);
 	if (refusal->machine == PARTITION)
 		refuse_partition(c, refusal);
 	elog(ERROR, "%s " INT64_FORMAT " is %s; it cannot %s",

@@ -186,7 +186,10 @@ extern int64 look_agenda(Call *c, int limit);
 /* The mark spares a scan what is gone; without it nothing is ever overlooked. */
 extern int64 look_timers(Call *c, int limit, bool from_mark);
 
-/* Load the greatest priority of the wants in force on each. */
+/* The want, which the call holds, has expired. */
+extern void look_expire(Call *c, const Want *w);
+
+/* Load the greatest priority of the wants in force on each; one whose time is over is not. */
 extern void look_load_cover(Call *c, const Ids *ids);
 
 /* Look at inputs and wants of partitions that the call holds. */

@@ -139,7 +139,7 @@ load_inputs(Call *c, const Ids *ids, const Ids *starts, bool full)
 void
 look_load_cover(Call *c, const Ids *ids)
 {
-	Datum		args[] = {ids_datum(ids)};
+	Datum		args[] = {ids_datum(ids), TimestampTzGetDatum(c->now)};
 	Rows		rows;
 
 	if (ids->n == 0)
@@ -789,7 +789,7 @@ look_agenda(Call *c, int limit)
 	look_watch(c, &taken);
 	drop_entries(&e, &keep);
 	for (int i = 0; i < taken.n; i++)
-		if (((Partition *) marking_token(&c->m, PARTITION, taken.at[i]))->place == P_UPSTREAM_BUILDING)
+		if (is_waiting(marking_token(&c->m, PARTITION, taken.at[i])))
 			ids_add(&c->circled_once, taken.at[i]);
 	look_at_wants(c, &e.wants);
 	call_apply(c);
@@ -863,6 +863,13 @@ retries_due(Call *c, const Ids *ids)
 	ready_add(c, &parts);
 }
 
+void
+look_expire(Call *c, const Want *w)
+{
+	events_add(&c->events, EV_WANT_EXPIRED)->want = w->id;
+	c->wants_expired++;
+}
+
 static void
 ends_due(Call *c, const Ids *ids)
 {
@@ -877,10 +884,8 @@ ends_due(Call *c, const Ids *ids)
 	{
 		const Want *w = marking_token(&c->m, WANT, ids->at[i]);
 
-		if (w == NULL || w->place != W_ACTIVE)
-			continue;
-		events_add(&c->events, EV_WANT_EXPIRED)->want = w->id;
-		c->wants_expired++;
+		if (w != NULL && w->place == W_ACTIVE)
+			look_expire(c, w);
 	}
 }
 

@@ -139,7 +139,12 @@ load_needs(Call *c, const Ids *ids)
 	Rows		rows;
 
 	for (int i = 0; i < ids->n; i++)
-		((Partition *) marking_token(&c->m, PARTITION, ids->at[i]))->needs.n = 0;
+	{
+		Partition  *p = marking_token(&c->m, PARTITION, ids->at[i]);
+
+		p->needs.n = 0;
+		p->unwanted.n = 0;
+	}
 	if (!route_any_inputs() || ids->n == 0)
 		return;
 	args[0] = ids_datum(ids);
@@ -150,6 +155,8 @@ load_needs(Call *c, const Ids *ids)
 
 		p->lacking = rows_int64(&rows, i, 1);
 		ids_add(&p->needs, p->lacking);
+		if (!DatumGetBool(rows_datum(&rows, i, 2)))
+			ids_add(&p->unwanted, p->lacking);
 	}
 	rows_free(&rows);
 }
@@ -176,6 +183,7 @@ load_wants(Call *c, const Ids *ids, Lock lock)
 		w->created = rows_int64(&rows, i, 5);
 		w->ended = rows_int64(&rows, i, 6);
 		w->derivative = DatumGetBool(rows_datum(&rows, i, 7));
+		w->expires = rows_null(&rows, i, 8) ? 0 : rows_int64(&rows, i, 8);
 		w->stored = true;
 		w->dirty = false;
 		ids_add(&locked, w->id);

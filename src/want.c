@@ -4,6 +4,7 @@
  */
 #include "store.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
@@ -104,6 +105,13 @@ refuse_past(TimestampTz expires)
 			 errhint("ttl counts from data_timestamp.")));
 }
 
+/* Its time has passed, though no event says so yet. */
+static bool
+is_over(const Call *c, const Want *w)
+{
+	return w->place == W_ACTIVE && w->expires != 0 && w->expires <= c->now;
+}
+
 /* ---- keys ---- */
 
 static bool
@@ -127,22 +135,34 @@ same_members(int64 want, const Ids *parts)
  * and covers the same refs; for other refs it is an error.
  */
 static int64
-take_key(Datum key, int64 want, const Ids *parts)
+take_key(Call *c, Datum key, int64 want, const Ids *parts)
 {
 	Datum		args[] = {key, Int64GetDatum(want)};
 
 	while (store_do(Q_KEY_TAKE, args, NULL) == 0)
 	{
 		Ids			holder = store_ids(Q_KEY_WANT, args);
+		const Want *w;
 
-		if (holder.n == 0)
+		CHECK_FOR_INTERRUPTS();
+		if (load_wants(c, &holder, LOCK_WAIT).n == 0)
 			continue;			/* it has just been given back */
-		if (same_members(holder.at[0], parts))
-			return holder.at[0];
+		call_now(c);
+		w = marking_token(&c->m, WANT, holder.at[0]);
+		if (w->place != W_ACTIVE)
+			continue;
+		if (is_over(c, w))
+		{
+			look_expire(c, w);
+			call_apply(c);
+			continue;
+		}
+		if (same_members(w->id, parts))
+			return w->id;
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("key \"%s\" belongs to want " INT64_FORMAT ", which covers other refs",
-						TextDatumGetCString(key), holder.at[0]),
+						TextDatumGetCString(key), w->id),
 				 errhint("Cancel that want first, or use another key.")));
 	}
 	return 0;
@@ -169,7 +189,7 @@ databuild_want(PG_FUNCTION_ARGS)
 	want = gate_next_of("want_id_seq");
 	parts = name_refs(c, refs, n, true);
 	if (!PG_ARGISNULL(7))
-		holder = take_key(PG_GETARG_DATUM(7), want, &parts);
+		holder = take_key(c, PG_GETARG_DATUM(7), want, &parts);
 	if (holder == 0)
 	{
 		lock_named(c, &parts, NULL);
@@ -212,7 +232,7 @@ load_named_want(Call *c, int64 id, Lock lock)
 static void
 refuse_cancel(Call *c, const Want *w)
 {
-	Refusal		refusal = {WANT, w->id, (int) w->place, WS_CANCELED};
+	Refusal		refusal = {WANT, w->id, is_over(c, w) ? W_EXPIRED : (int) w->place, WS_CANCELED};
 
 	if (w->derivative && w->place == W_ACTIVE)
 		ereport(ERROR,
@@ -221,7 +241,7 @@ refuse_cancel(Call *c, const Want *w)
 				 w->run != 0 ? errdetail("A dependency miss of run " INT64_FORMAT " made it.", w->run) :
 				 errdetail("Partitions that need its refs made it."),
 				 errhint("It ends by itself when what waits for it is wanted no more: cancel that want.")));
-	if (net_target(WANT, (int) w->place, WS_CANCELED) == NET_REFUSED)
+	if (net_target(WANT, refusal.place, WS_CANCELED) == NET_REFUSED)
 		call_refuse(c, &refusal);
 }
 

@@ -55,21 +55,15 @@ give_up(const Partition *p, Cause cause, Events *out)
 }
 
 /*
- * To the queue; or, if declared inputs are not live, to wait for them, with a
- * derivative want on all that the partitions of one priority need.
+ * To wait for these declared inputs, with a derivative want on all that the
+ * partitions of one priority need.
  */
 static void
-queue(const Partition *p, int32_t prio, Events *out)
+need(const Partition *p, const Ids *inputs, int32_t urgency, Events *out)
 {
 	Event	   *needed = NULL;
 	Event	   *waiting = NULL;
-	int32_t		urgency = prio != PRIORITY_NONE ? prio : p->prio;
 
-	if (p->needs.n == 0)
-	{
-		ids_add(&events_group(out, EV_QUEUED, prio, 0, CAUSE_NONE)->parts, p->id);
-		return;
-	}
 	for (int i = 0; i + 1 < out->n && waiting == NULL; i++)
 		if (out->at[i]->kind == EV_NEEDED && out->at[i]->runs.n == 0 && out->at[i]->prio == urgency)
 		{
@@ -85,9 +79,19 @@ queue(const Partition *p, int32_t prio, Events *out)
 		waiting->prio = urgency;
 		waiting->want = needed->want;
 	}
-	for (int i = 0; i < p->needs.n; i++)
-		ids_add(&needed->parts, p->needs.at[i]);
+	for (int i = 0; i < inputs->n; i++)
+		ids_add(&needed->parts, inputs->at[i]);
 	ids_add(&waiting->parts, p->id);
+}
+
+/* To the queue; or, if declared inputs are not live, to wait for them. */
+static void
+queue(const Partition *p, int32_t prio, Events *out)
+{
+	if (p->needs.n == 0)
+		ids_add(&events_group(out, EV_QUEUED, prio, 0, CAUSE_NONE)->parts, p->id);
+	else
+		need(p, &p->needs, prio != PRIORITY_NONE ? prio : p->prio, out);
 }
 
 static void
@@ -388,7 +392,7 @@ decide_cycle(Marking *m, const Ids *parts, const char *path, Events *out)
 	{
 		const Partition *p = partition(m, parts->at[i]);
 
-		if (p->place != P_UPSTREAM_BUILDING)
+		if (p->place != P_UPSTREAM_BUILDING && p->place != P_UPSTREAM_FAILED)
 			continue;
 		if (e == NULL)
 		{
@@ -517,7 +521,10 @@ decide_requeued(Marking *m, const Ids *parts, Events *out)
 	}
 }
 
-/* A partition that waits looks at its inputs. */
+/*
+ * A partition that waits looks at its inputs.  A declared one that was live
+ * when it began to wait, and is so no more, gets a derivative want, too.
+ */
 static void
 look_at_inputs(Marking *m, const Partition *p, Events *out)
 {
@@ -527,6 +534,8 @@ look_at_inputs(Marking *m, const Partition *p, Events *out)
 		queue(p, p->cover, out);
 	else if (p->input_lost && p->place == P_UPSTREAM_BUILDING)
 		ids_add(&events_group(out, EV_BLOCKED, p->cover, 0, CAUSE_NONE)->parts, p->id);
+	else if (!p->input_lost && p->unwanted.n > 0)
+		need(p, &p->unwanted, p->cover, out);
 	else if (!p->input_lost && p->place == P_UPSTREAM_FAILED)
 		ids_add(&events_group(out, EV_WAITING, p->cover, 0, CAUSE_NONE)->parts, p->id);
 	else if (p->cover != p->prio)
@@ -557,6 +566,8 @@ decide_look(Marking *m, const Ids *parts, Events *out)
 			case P_UP_FOR_RETRY:
 				if (p->cover == PRIORITY_NONE || !has_maker(m, p))
 					fall_back(p, CAUSE_NONE, out);
+				else if (p->place == P_QUEUED && p->needs.n > 0)
+					queue(p, p->cover, out);
 				else if (p->cover != p->prio)
 					prioritise(p, p->cover, out);
 				break;

@@ -77,7 +77,8 @@ typedef struct Partition
 
 	/* facts: loaded for decide, no part of the state */
 	int64_t		lacking;		/* an input that is not live, or 0 */
-	Ids			needs;			/* all declared inputs that are not live */
+	Ids			needs;			/* all declared inputs that are not live; */
+	Ids			unwanted;		/* those that no want it waits for covers */
 	int64_t		taken_by;		/* it is live, and this run makes it anew */
 	bool		input_lost;		/* one is failed or upstream_failed */
 	int32_t		cover;			/* greatest priority of the wants in force */
@@ -114,6 +115,8 @@ typedef struct Want
 	int64_t		run;			/* whose miss made it, or 0 */
 	int64_t		created;
 	int64_t		ended;			/* 0 while it is in force */
+	int64_t		expires;		/* for decisions by the clock, no part of the
+								 * state; 0: never */
 	int64_t		total;			/* how many refs */
 	bool		stored;			/* it has a row */
 	bool		ending;			/* an event that ends it is decided */

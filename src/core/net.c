@@ -302,6 +302,6 @@ bool
 net_tells_waiters(Machine machine, int place, int target)
 {
 	return machine == PARTITION &&
-		(net_place_class(machine, place) == LOST) !=
-		(net_place_class(machine, target) == LOST);
+		((net_place_class(machine, place) == LOST) != (net_place_class(machine, target) == LOST) ||
+		 (net_place_class(machine, place) == DONE && net_place_class(machine, target) != DONE));
 }

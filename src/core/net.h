@@ -136,7 +136,8 @@ extern int	net_event_by_name(const char *name);
 
 /*
  * Whom a move from place to target tells without naming them: watchers look
- * again when the token is there, waiters when it is lost or was.
+ * again when the token is there, waiters when it is lost or was, or is there
+ * no more.
  */
 extern bool net_tells_watchers(Machine machine, int place, int target);
 extern bool net_tells_waiters(Machine machine, int place, int target);

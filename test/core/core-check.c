@@ -116,7 +116,7 @@ static const Move moves[] = {
 	{PARTITION, "kept", "building>live live>live"},
 	{PARTITION, "backed_off", "building>up_for_retry"},
 	/* no attempts left, not retryable, canceled; or on a cycle */
-	{PARTITION, "gave_up", "building>failed upstream_building>failed"},
+	{PARTITION, "gave_up", "building>failed upstream_building>failed upstream_failed>failed"},
 	{PARTITION, "fell_back", "queued>missing up_for_retry>missing upstream_building>missing upstream_failed>missing building>missing"},
 	{PARTITION, "fell_tainted", "queued>tainted up_for_retry>tainted upstream_building>tainted upstream_failed>tainted building>tainted"},
 	/* from every place but building */
@@ -306,7 +306,8 @@ check_tells(Machine machine)
 
 			in("net, tells of %s from %s to %s", net_machine_name(machine), a, b);
 			EQUAL(net_tells_watchers(machine, from, to), machine == PARTITION && comes);
-			EQUAL(net_tells_waiters(machine, from, to), machine == PARTITION && was_lost != is_lost);
+			EQUAL(net_tells_waiters(machine, from, to), machine == PARTITION &&
+				  (was_lost != is_lost || (strcmp(a, "live") == 0 && strcmp(b, "live") != 0)));
 		}
 }
 
@@ -1870,9 +1871,9 @@ check_cycle(void)
 		memset(&out, 0, sizeof(out));
 		part(&m, 1, (PartitionPlace) place);
 		decide_cycle(&m, &one, "a waits for a", &out);
-		KINDS(&out, place == P_UPSTREAM_BUILDING ? "gave_up" : "");
+		KINDS(&out, place == P_UPSTREAM_BUILDING || place == P_UPSTREAM_FAILED ? "gave_up" : "");
 		SETTLE(&m, &out);
-		PLACE(&m, 1, place == P_UPSTREAM_BUILDING ? P_FAILED : (PartitionPlace) place);
+		PLACE(&m, 1, place == P_UPSTREAM_BUILDING || place == P_UPSTREAM_FAILED ? P_FAILED : (PartitionPlace) place);
 	}
 }
 
@@ -2045,6 +2046,40 @@ check_look(void)
 		EQUAL(p->attempts, 0);
 		EQUAL(p->misses, 0);
 	}
+}
+
+/* A declared input that no want it waits for covers: it gets one, unless another input is lost. */
+static void
+check_look_unwanted(void)
+{
+	for (int lost = 0; lost < 2; lost++)
+		for (int blocked = 0; blocked < 2; blocked++)
+		{
+			Marking		m = world();
+			Ids			one = ids(1, 1);
+			Events		out = {0};
+			Partition  *p = part(&m, 1, blocked ? P_UPSTREAM_FAILED : P_UPSTREAM_BUILDING);
+
+			in("look: an unwanted input%s%s", blocked ? ", blocked" : "", lost ? ", lost" : "");
+			p->job = JOB;
+			p->prio = p->cover = 7;
+			p->lacking = 9;
+			p->input_lost = lost;
+			p->needs = ids(2, 8, 9);
+			p->unwanted = ids(1, 9);
+			ids_add(&p->waits, 55);
+			decide_look(&m, &one, &out);
+			KINDS(&out, !lost ? "needed waiting" : blocked ? "" : "blocked");
+			if (!lost)
+			{
+				CHECK(are(&the(&out, EV_NEEDED)->parts, 1, 9));
+				EQUAL(the(&out, EV_NEEDED)->prio, 7);
+				EQUAL(the(&out, EV_NEEDED)->want, the(&out, EV_WAITING)->want);
+			}
+			SETTLE(&m, &out);
+			PLACE(&m, 1, lost ? P_UPSTREAM_FAILED : P_UPSTREAM_BUILDING);
+			EQUAL(p->waits.n, lost ? 1 : 2);
+		}
 }
 
 /* ---- declared inputs that are not live ---- */
@@ -2698,6 +2733,7 @@ main(void)
 	check_tainted();
 	check_requeued();
 	check_look();
+	check_look_unwanted();
 	check_alone();
 	check_pairs();
 	printf("%d passed, %d failed\n", passed, failed);

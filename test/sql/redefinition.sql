@@ -18,7 +18,7 @@ CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text) RETURNS SETOF recor
 -- wants by what they cover
 CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
 	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
-		CASE WHEN run_id IS NULL THEN 'asked' ELSE 'derivative' END, state, live || '/' || total, priority
+		CASE WHEN derivative THEN 'derivative' ELSE 'asked' END, state, live || '/' || total, priority
 	FROM databuild.wants w ORDER BY want_id$$;
 -- how a call is refused: SQLSTATE, message, hint; numbers masked
 CREATE FUNCTION pg_temp.refused(call text) RETURNS text LANGUAGE plpgsql AS $$

@@ -1,0 +1,103 @@
+-- A partition that finds more than its job declared would forget the one kind of inputs for the other.
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS databuild;
+CREATE EXTENSION databuild;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\pset format unaligned
+\pset tuples_only on
+\pset null -
+-- the newest run of a ref
+CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
+	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
+-- claims and says what
+CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
+	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
+CREATE FUNCTION pg_temp.state(ref text) RETURNS text LANGUAGE sql AS
+	'SELECT state FROM databuild.partitions p WHERE p.ref = $1';
+CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text) RETURNS SETOF record LANGUAGE sql AS
+	'SELECT ref, state FROM databuild.partitions ORDER BY ref';
+-- wants by what they cover
+CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
+	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
+		CASE WHEN derivative THEN 'derivative' ELSE 'asked' END, state, live || '/' || total, priority
+	FROM databuild.wants w ORDER BY want_id$$;
+-- the want with that comment
+CREATE FUNCTION pg_temp.want(comment text) RETURNS bigint LANGUAGE sql AS
+	'SELECT want_id FROM databuild.wants w WHERE w.comment = $1';
+CREATE FUNCTION pg_temp.why(ref text, OUT depth int, OUT partition text, OUT state text, OUT reason text, OUT detail text) RETURNS SETOF record LANGUAGE sql AS
+	$$SELECT depth, partition, state, reason, regexp_replace(regexp_replace(detail, '(Run|event|run) \d+', '\1 N'), ', since .*', '') FROM databuild.why($1)$$;
+
+SELECT databuild.define_job('in', ARRAY['[a-f]/\d']);
+SELECT databuild.define_job('t', ARRAY['t/(\d)'], inputs => ARRAY['a/\1'], max_misses => 3);
+SELECT databuild.want(ARRAY['t/1'], comment => 'one') > 0;
+SELECT pg_temp.claim(n => 10);
+SELECT databuild.succeed(pg_temp.run('a/1'));
+SELECT pg_temp.claim(n => 10);
+SELECT databuild.miss(pg_temp.run('t/1'), ARRAY['b/1', 'c/1', 'a/1']);
+SELECT ref, upstream, run_id IS NOT NULL FROM databuild.dependencies ORDER BY 1, 2;
+SELECT * FROM pg_temp.why('t/1');
+SELECT pg_temp.claim(n => 10);
+SELECT databuild.succeed(pg_temp.run('b/1'));
+SELECT databuild.succeed(pg_temp.run('c/1'));
+-- all there: but the declared one is tainted before the claim
+SELECT pg_temp.state('t/1');
+SELECT databuild.taint(ARRAY['a/1'], 'bad') > 0;
+SELECT pg_temp.claim(n => 10);
+SELECT ref, upstream, run_id IS NOT NULL FROM databuild.dependencies ORDER BY 1, 2;
+SELECT databuild.succeed(pg_temp.run('a/1'));
+SELECT pg_temp.claim(n => 10);
+-- it misses what is live by now, while a declared input is not: it waits for that
+SELECT databuild.taint(ARRAY['a/1'], 'bad') > 0;
+SELECT databuild.miss(pg_temp.run('t/1'), ARRAY['b/1']);
+SELECT * FROM pg_temp.states();
+SELECT pg_temp.claim(n => 10);
+SELECT databuild.succeed(pg_temp.run('a/1'));
+SELECT pg_temp.claim(n => 10);
+-- what was sent back is no miss: this is the third
+SELECT databuild.miss(pg_temp.run('t/1'), ARRAY['b/1']);
+SELECT state, reason, detail FROM databuild.why('t/1');
+SELECT databuild.retry(ARRAY['t/1']);
+SELECT pg_temp.claim(n => 10);
+SELECT databuild.succeed(pg_temp.run('t/1'));
+-- it misses its declared input by name, when that is tainted while it runs
+SELECT databuild.want(ARRAY['t/2'], comment => 'two') > 0;
+SELECT databuild.publish(ARRAY['a/2']);
+SELECT pg_temp.claim(n => 10);
+SELECT databuild.taint(ARRAY['a/2'], 'bad') > 0;
+SELECT databuild.miss(pg_temp.run('t/2'), ARRAY['a/2', 'd/2']);
+SELECT DISTINCT ref, upstream FROM databuild.dependencies ORDER BY 1, 2;
+SELECT pg_temp.claim(n => 10);
+SELECT databuild.succeed(pg_temp.run('d/2'));
+SELECT pg_temp.state('t/2');
+SELECT databuild.succeed(pg_temp.run('a/2'));
+SELECT pg_temp.claim(n => 10);
+-- canceled while it waits for both kinds: all of it falls back
+SELECT databuild.taint(ARRAY['a/2'], 'bad') > 0;
+SELECT databuild.miss(pg_temp.run('t/2'), ARRAY['e/2', 'a/2']);
+SELECT * FROM pg_temp.states() WHERE ref LIKE '%/2';
+SELECT databuild.cancel_want(pg_temp.want('two'));
+SELECT * FROM pg_temp.states() WHERE ref LIKE '%/2';
+SELECT refs, kind, state FROM pg_temp.wants();
+-- a failed one of either kind blocks, until both are mended
+SELECT databuild.want(ARRAY['t/3'], 9, comment => 'three') > 0;
+SELECT databuild.publish(ARRAY['a/3']);
+SELECT pg_temp.claim(n => 10);
+SELECT databuild.taint(ARRAY['a/3'], 'bad') > 0;
+SELECT databuild.miss(pg_temp.run('t/3'), ARRAY['f/3', 'a/3']);
+SELECT count(*) FROM pg_temp.claim(n => 10);
+SELECT databuild.fail(pg_temp.run('f/3'), 'x', false), databuild.fail(pg_temp.run('a/3'), 'x', false);
+SELECT * FROM pg_temp.why('t/3');
+SELECT databuild.retry(ARRAY['f/3']);
+SELECT pg_temp.state('t/3');
+SELECT databuild.retry_want(pg_temp.want('three'));
+SELECT pg_temp.state('t/3');
+SELECT databuild.publish(ARRAY['f/3', 'a/3']);
+SELECT pg_temp.claim(n => 10);
+
+-- the tables are what the log says, and a replay finds nothing else
+SELECT * FROM databuild.verify();
+CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
+SELECT databuild.replay() > 0;
+SELECT * FROM databuild.verify();
+(TABLE before_replay EXCEPT TABLE databuild.partitions) UNION ALL (TABLE databuild.partitions EXCEPT TABLE before_replay);
