@@ -297,6 +297,7 @@ CREATE TABLE databuild.timer
 );
 
 CREATE INDEX timer_at ON databuild.timer (at);
+CREATE INDEX timer_end ON databuild.timer (at) WHERE kind = 'E';
 
 /*
  * Marks: nothing is left of the queue below low.  Only inserted, the greatest

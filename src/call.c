@@ -15,6 +15,7 @@
 
 /* So many agenda entries does a call work off on its way out. */
 #define AGENDA_SHARE	100
+#define TIMER_SHARE		100
 
 /* No event row names more tokens than this; a larger one becomes several. */
 #define EVENT_MOST		10000
@@ -207,6 +208,7 @@ call_apply(Call *c)
 void
 call_end(Call *c)
 {
+	look_ends(c, TIMER_SHARE);
 	look_agenda(c, AGENDA_SHARE);
 	store_close(c->level);
 }

@@ -186,6 +186,9 @@ extern int64 look_agenda(Call *c, int limit);
 /* The mark spares a scan what is gone; without it nothing is ever overlooked. */
 extern int64 look_timers(Call *c, int limit, bool from_mark);
 
+/* Wants whose time is over end with the next call, whatever it is. */
+extern void look_ends(Call *c, int limit);
+
 /* The want, which the call holds, has expired. */
 extern void look_expire(Call *c, const Want *w);
 

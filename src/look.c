@@ -917,12 +917,12 @@ advance_timers(void)
 	mark_add('t', 0, 0, settled);
 }
 
-int64
-look_timers(Call *c, int limit, bool from_mark)
+/* Timers that are due, of the kinds that the query takes; how many there were. */
+static int64
+work_off_timers(Call *c, Statement query, TimestampTz from, int limit)
 {
-	Datum		args[] = {TimestampTzGetDatum(from_mark ? mark_of('t') : DT_NOBEGIN),
-	TimestampTzGetDatum(c->now), Int64GetDatum(limit)};
-	Rows		rows = store_rows(Q_TIMERS_TAKE, args, NULL);
+	Datum		args[] = {TimestampTzGetDatum(from), TimestampTzGetDatum(c->now), Int64GetDatum(limit)};
+	Rows		rows = store_rows(query, args, NULL);
 	ItemPointerData *due = palloc(sizeof(ItemPointerData) * (rows.n + 1));
 	Ids			leases = {0};
 	Ids			retries = {0};
@@ -936,7 +936,6 @@ look_timers(Call *c, int limit, bool from_mark)
 				 rows_char(&rows, i, 1) == 'R' ? &retries : &ends);
 	}
 	rows_free(&rows);
-	advance_timers();
 	if (n == 0)
 		return 0;
 	args[0] = tids_datum(due, n);
@@ -949,6 +948,21 @@ look_timers(Call *c, int limit, bool from_mark)
 		ends_due(c, &ends);
 	call_apply(c);
 	return n;
+}
+
+int64
+look_timers(Call *c, int limit, bool from_mark)
+{
+	TimestampTz from = from_mark ? mark_of('t') : DT_NOBEGIN;
+
+	advance_timers();
+	return work_off_timers(c, Q_TIMERS_TAKE, from, limit);
+}
+
+void
+look_ends(Call *c, int limit)
+{
+	(void) work_off_timers(c, Q_ENDS_TAKE, mark_of('t'), limit);
 }
 
 /* ---- probing ---- */
