@@ -101,7 +101,7 @@ AS $$
 		WHERE s IS DISTINCT FROM r),
 	member AS (
 		SELECT 'member', coalesce(s.want_id, r.want_id) || ':' || coalesce(s.part, r.part), to_jsonb(s), to_jsonb(r)
-		FROM (SELECT m.want_id, m.part FROM databuild.want_part m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A') AS s
+		FROM (SELECT m.want_id, b AS part FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b) AS s
 		FULL JOIN (SELECT e.want_id, u.part FROM databuild.event e CROSS JOIN unnest(e.parts) AS u(part)
 			JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A' WHERE e.kind IN ('wanted', 'needed')) AS r
 			ON r.want_id = s.want_id AND r.part = s.part
@@ -257,8 +257,12 @@ AS $$
 	entered AS (SELECT q.part, q.job_id, q.prio, q.seq FROM databuild.ready q),
 	left_over AS (SELECT a.part FROM databuild.agenda a WHERE a.part <> 0),
 	due AS (SELECT n.kind, u.id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(id)),
-	cover AS (SELECT m.part, max(w.prio) AS prio, bool_or(w.expires_at <= databuild.clock()) AS over
-		FROM databuild.want_part m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A' GROUP BY m.part),
+	cover AS (SELECT u.part, max(u.prio) AS prio, bool_or(u.over) AS over
+		FROM (SELECT b AS part, w.prio, w.expires_at <= databuild.clock() AS over FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b
+				JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A' AND NOT (w.derivative AND w.run_id = 0)
+			UNION ALL
+			SELECT b, p.prio, NULL FROM databuild.declared_wait d CROSS JOIN databuild.bits(d.block, d.mask) AS b
+				JOIN databuild.partition p ON p.id = d.waiter) AS u GROUP BY u.part),
 	p AS (SELECT p.*, c.prio AS cover, c.over IS TRUE AS over, t.attempts, t.retry_at, j.job_id IS NOT NULL AND NOT j.is_source AS has_maker,
 			EXISTS (SELECT FROM left_over l WHERE l.part = p.id) AS to_be_looked_at
 		FROM databuild.partition p LEFT JOIN cover c ON c.part = p.id

@@ -53,10 +53,25 @@ CREATE VIEW databuild.instances AS
 	JOIN databuild.partition p ON p.id = o.id;
 COMMENT ON VIEW databuild.instances IS 'Every build of every partition: by a run, or published (then run_id is the number of the event).';
 
-/* In force: the bitmaps; ended: the log. */
+CREATE VIEW databuild.declared_wait AS
+	SELECT t.want_id, t.waiter, i.block, i.mask & m.mask AS mask
+	FROM databuild.wait t
+	JOIN databuild.input i ON i.part = t.waiter
+	JOIN databuild.member m ON m.want_id = t.want_id AND m.block = i.block
+	WHERE t.declared AND i.mask & m.mask <> 0;
+COMMENT ON VIEW databuild.declared_wait IS 'Internal: for which of its declared inputs, as bitmaps, a partition waits by which derivative want.';
+
+/*
+ * In force: the bitmaps; ended: the log.  A derivative want that waiters share
+ * covers what those of them need that still wait for it.
+ */
 CREATE VIEW databuild.want_part AS
 	SELECT m.want_id, b AS part
 	FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b
+	WHERE NOT EXISTS (SELECT FROM databuild.wait t WHERE t.want_id = m.want_id AND t.declared)
+	UNION ALL
+	SELECT DISTINCT d.want_id, b
+	FROM databuild.declared_wait d CROSS JOIN databuild.bits(d.block, d.mask) AS b
 	UNION ALL
 	SELECT w.want_id, u.part
 	FROM databuild.want w
@@ -96,17 +111,17 @@ CREATE VIEW databuild.wants AS
 			WHEN w.expires_at <= databuild.clock() THEN 'expired'
 			WHEN s.failed > 0 THEN 'failed'
 			WHEN s.upstream_failed > 0 THEN 'upstream_failed'
-			WHEN s.live = w.total THEN 'successful'
+			WHEN s.live = s.total THEN 'successful'
 			WHEN s.building > 0 THEN 'building'
 			WHEN s.upstream_building > 0 THEN 'upstream_building'
 			ELSE 'idle' END AS state,
-		w.total, s.live::int AS live, w.prio::int AS priority, w.data_timestamp,
+		s.total::int AS total, s.live::int AS live, w.prio::int AS priority, w.data_timestamp,
 		CASE WHEN w.derivative AND w.state = 'A' THEN (SELECT b.due_at FROM databuild.behind(w.want_id) AS b) ELSE w.due_at END AS due_at,
 		CASE WHEN w.derivative AND w.state = 'A' THEN (SELECT b.expires_at FROM databuild.behind(w.want_id) AS b) ELSE w.expires_at END AS expires_at,
 		w.source, w.comment, w.key,
 		w.derivative, nullif(w.run_id, 0) AS run_id, w.created_at, nullif(w.ended_at, 'infinity') AS ended_at
 	FROM databuild.want w
-	CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE p.state = 'L') AS live,
+	CROSS JOIN LATERAL (SELECT count(*) AS total, count(*) FILTER (WHERE p.state = 'L') AS live,
 			count(*) FILTER (WHERE p.state = 'F') AS failed,
 			count(*) FILTER (WHERE p.state = 'X') AS upstream_failed,
 			count(*) FILTER (WHERE p.state = 'B') AS building,

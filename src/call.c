@@ -195,14 +195,19 @@ call_log(Call *c)
 }
 
 void
+call_write(Call *c)
+{
+	call_log(c);
+	write_back(c, &c->logged);
+	memset(&c->logged, 0, sizeof(c->logged));
+}
+
+void
 call_apply(Call *c)
 {
 	do
-	{
-		call_log(c);
-		write_back(c, &c->logged);
-		memset(&c->logged, 0, sizeof(c->logged));
-	} while (look_consequences(c) || c->events.n > 0);
+		call_write(c);
+	while (look_consequences(c) || c->events.n > 0);
 }
 
 void

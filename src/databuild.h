@@ -157,6 +157,9 @@ extern void call_now(Call *c);
 /* Log and evolve what was decided; the tables follow with call_apply(). */
 extern void call_log(Call *c);
 
+/* Log, evolve and write back what was decided; what follows waits for call_apply(). */
+extern void call_write(Call *c);
+
 /* Log, evolve and write back what was decided, and all that follows from it. */
 extern void call_apply(Call *c);
 
@@ -185,6 +188,9 @@ extern int64 look_agenda(Call *c, int limit);
 
 /* The mark spares a scan what is gone; without it nothing is ever overlooked. */
 extern int64 look_timers(Call *c, int limit, bool from_mark);
+
+/* The declared inputs of the partitions, which began or ceased to need them, look at what wants them. */
+extern void look_uncover_inputs(Call *c, const Ids *parts);
 
 /* Wants whose time is over end with the next call, whatever it is. */
 extern void look_ends(Call *c, int limit);

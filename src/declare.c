@@ -149,8 +149,18 @@ typedef struct Declared
 {
 	Ids			parts;			/* that have inputs */
 	Ids			sizes;
-	Ids			inputs;			/* one after the other */
+	Ids			others;			/* one after the other */
 } Declared;
+
+/* One more partition, with what it was declared to need or to make along. */
+static void
+declare(Declared *d, int64 part, const Ids *others)
+{
+	ids_add(&d->parts, part);
+	ids_add(&d->sizes, others == NULL ? 0 : others->n);
+	for (int i = 0; others != NULL && i < others->n; i++)
+		ids_add(&d->others, others->at[i]);
+}
 
 static void
 add_bits(Ids *parts, Ids *blocks, Ids *masks, int64 part, Ids *inputs)
@@ -183,7 +193,7 @@ write_inputs(const Declared *d)
 		Ids			inputs = {0};
 
 		for (int k = 0; k < d->sizes.at[i]; k++)
-			ids_add(&inputs, d->inputs.at[next++]);
+			ids_add(&inputs, d->others.at[next++]);
 		add_bits(&parts, &blocks, &masks, d->parts.at[i], &inputs);
 	}
 	if (parts.n > 0)
@@ -251,15 +261,15 @@ write_outputs(const Declared *d)
 	}
 	if (parts.n > 0)
 	{
-		Datum		args[] = {ids_datum(&parts), ids_datum(&d->inputs), int32s_datum(firsts, parts.n), int32s_datum(lasts, parts.n)};
+		Datum		args[] = {ids_datum(&parts), ids_datum(&d->others), int32s_datum(firsts, parts.n), int32s_datum(lasts, parts.n)};
 
 		store_do(Q_OUTPUT_ADD, args, NULL);
 	}
 }
 
-/* What the templates say of each of the partitions, by ids. */
+/* What the templates say of each of the partitions that they say something of, by ids. */
 static Declared
-work_out(Call *c, const Ids *parts, bool anew, char **(*ask) (const char *, int *))
+work_out(Call *c, const Ids *parts, char **(*ask) (const char *, int *))
 {
 	char	 ***refs = palloc(sizeof(char **) * (parts->n + 1));
 	int		   *nrefs = palloc(sizeof(int) * (parts->n + 1));
@@ -276,12 +286,8 @@ work_out(Call *c, const Ids *parts, bool anew, char **(*ask) (const char *, int 
 		for (int k = 0; k < nrefs[i]; k++)
 			ids_add(&own, ((RefId *) hash_search(ids, &refs[i][k], HASH_FIND, NULL))->id);
 		ids_sort(&own);
-		if (own.n == 0 && !anew)
-			continue;
-		ids_add(&d.parts, parts->at[i]);
-		ids_add(&d.sizes, own.n);
-		for (int k = 0; k < own.n; k++)
-			ids_add(&d.inputs, own.at[k]);
+		if (own.n > 0)
+			declare(&d, parts->at[i], &own);
 	}
 	return d;
 }
@@ -289,41 +295,149 @@ work_out(Call *c, const Ids *parts, bool anew, char **(*ask) (const char *, int 
 static void
 log_declared(Call *c, EventKind kind, const Declared *d)
 {
-	Event	   *e = events_add(&c->events, kind);
+	Event	   *e;
 
+	if (d->parts.n == 0)
+		return;
+	e = events_add(&c->events, kind);
 	e->parts = d->parts;
 	e->sizes = d->sizes;
-	e->others = d->inputs;
+	e->others = d->others;
 }
 
 /*
  * Work out, write and log the inputs and outputs of partitions in the marking,
- * all of which are known.  With anew, in place of what they had.
+ * all of which are new.
  */
 void
-declare_parts(Call *c, const Ids *parts, bool anew)
+declare_parts(Call *c, const Ids *parts)
 {
-	Datum		args[] = {ids_datum(parts)};
 	Declared	d;
 
-	if (route_any_inputs() || anew)
+	if (route_any_inputs())
 	{
-		d = work_out(c, parts, anew, route_inputs);
-		if (anew)
-			store_do(Q_INPUT_DROP, args, NULL);
+		d = work_out(c, parts, route_inputs);
 		write_inputs(&d);
-		if (d.parts.n > 0)
-			log_declared(c, EV_DECLARED, &d);
+		log_declared(c, EV_DECLARED, &d);
 	}
-	if (route_any_outputs() || anew)
+	if (route_any_outputs())
 	{
-		d = work_out(c, parts, anew, route_outputs);
-		if (anew)
-			store_do(Q_OUTPUT_DROP, args, NULL);
+		d = work_out(c, parts, route_outputs);
 		write_outputs(&d);
-		if (d.parts.n > 0)
-			log_declared(c, EV_MAKES, &d);
+		log_declared(c, EV_MAKES, &d);
 	}
+}
+
+/* ---- declared anew ---- */
+
+/* What is in the tables now, in the form of work_out(): of all the partitions. */
+static Declared
+declared_now(const Ids *parts, Statement query, void (*members) (const Rows *rows, int i, Ids *out))
+{
+	Datum		args[] = {ids_datum(parts)};
+	Rows		rows = store_rows(query, args, NULL);
+	Marking		of = {0};		/* Partition.needs: what it has */
+	Declared	d = {0};
+
+	for (int i = 0; i < rows.n; i++)
+		members(&rows, i, &((Partition *) marking_add(&of, PARTITION, rows_int64(&rows, i, 0)))->needs);
+	rows_free(&rows);
+	for (int i = 0; i < parts->n; i++)
+	{
+		const Partition *p = marking_token(&of, PARTITION, parts->at[i]);
+
+		declare(&d, parts->at[i], p == NULL ? NULL : &p->needs);
+	}
+	return d;
+}
+
+static void
+members_of_input(const Rows *rows, int i, Ids *out)
+{
+	add_members(rows_int64(rows, i, 1), (uint64) rows_int64(rows, i, 2), out);
+}
+
+static void
+members_of_output(const Rows *rows, int i, Ids *out)
+{
+	rows_ids(rows, i, 1, out);
+}
+
+/* Of two declarations of the same partitions, the new one where they differ. */
+static Declared
+difference(const Declared *before, const Declared *after)
+{
+	Declared	d = {0};
+	int			b = 0;
+	int			a = 0;
+
+	for (int i = 0; i < after->parts.n; i++)
+	{
+		Ids			had = {before->others.at + b, (int) before->sizes.at[i], 0};
+		Ids			has = {after->others.at + a, (int) after->sizes.at[i], 0};
+
+		b += had.n;
+		a += has.n;
+		if (had.n != has.n || (had.n > 0 && memcmp(had.at, has.at, sizeof(int64) * had.n) != 0))
+			declare(&d, after->parts.at[i], &has);
+	}
+	return d;
+}
+
+/* All partitions have an entry, those without any others, too. */
+static Declared
+work_out_all(Call *c, const Ids *parts, char **(*ask) (const char *, int *))
+{
+	Declared	some = work_out(c, parts, ask);
+	Declared	d = {0};
+	int			next = 0;
+	int			k = 0;
+
+	for (int i = 0; i < parts->n; i++)
+	{
+		Ids			own = {0};
+
+		if (k < some.parts.n && some.parts.at[k] == parts->at[i])
+		{
+			own = (Ids) {some.others.at + next, (int) some.sizes.at[k], 0};
+			next += own.n;
+			k++;
+		}
+		declare(&d, parts->at[i], &own);
+	}
+	return d;
+}
+
+/*
+ * Likewise for partitions whose job is defined anew: what changes is written
+ * and logged.  Returns those that need something else than before; what they
+ * needed is told that they do not.
+ */
+Ids
+declare_anew(Call *c, const Ids *parts)
+{
+	Declared	before = declared_now(parts, Q_INPUTS_DECLARED, members_of_input);
+	Declared	after = work_out_all(c, parts, route_inputs);
+	Declared	inputs = difference(&before, &after);
+	Declared	outputs;
+	Datum		args[1];
+
+	args[0] = ids_datum(&inputs.parts);
+	look_uncover_inputs(c, &inputs.parts);
+	if (inputs.parts.n > 0)
+		store_do(Q_INPUT_DROP, args, NULL);
+	write_inputs(&inputs);
+	log_declared(c, EV_DECLARED, &inputs);
+
+	before = declared_now(parts, Q_OUTPUTS, members_of_output);
+	after = work_out_all(c, parts, route_outputs);
+	outputs = difference(&before, &after);
+	args[0] = ids_datum(&outputs.parts);
+	if (outputs.parts.n > 0)
+		store_do(Q_OUTPUT_DROP, args, NULL);
+	write_outputs(&outputs);
+	log_declared(c, EV_MAKES, &outputs);
+	return inputs.parts;
 }
 
 /* The refs that these partitions' jobs say they need, named. */

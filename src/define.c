@@ -133,11 +133,21 @@ changed_routes(const Rows *rows, int32 defined, Ids *routes)
 	return changed;
 }
 
+/* Those that wait for what their job says that they need. */
+static Ids
+wait_as_declared(const Ids *parts)
+{
+	Datum		args[] = {ids_datum(parts)};
+
+	return store_ids(Q_WAIT_AS_DECLARED, args);
+}
+
 /* The refs that change hands, or whose job is another now. */
 static void
 reroute_batch(Call *c, const Ids *changed, const Ids *routes)
 {
 	Ids			moved = {0};
+	Ids			anew;
 
 	(void) load_partitions(c, changed, LOCK_WAIT);
 	name_inputs(c, changed);
@@ -151,9 +161,10 @@ reroute_batch(Call *c, const Ids *changed, const Ids *routes)
 			ids_add(&rerouted_event(c, (int32) routes->at[i])->parts, p->id);
 		ids_add(&moved, p->id);
 	}
-	declare_parts(c, changed, true);
-	call_log(c);
-	call_apply(c);
+	anew = declare_anew(c, changed);
+	anew = wait_as_declared(&anew);
+	decide_redeclared(&c->m, &anew, &c->events);
+	call_write(c);				/* what they wait for anew is not to fall back before */
 	look_again(c, &moved);
 	call_apply(c);
 }

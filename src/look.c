@@ -330,19 +330,20 @@ take_wants(Call *c, const Ids *ids, Ids *busy)
 			ids_add(busy, others.at[i]);
 }
 
+void
+add_members(int64 block, uint64 mask, Ids *parts)
+{
+	for (int b = 0; b < 64; b++)
+		if (mask >> b & 1)
+			ids_add(parts, (block << 6) + b);
+}
+
 /* Every partition of bitmaps in columns 0 (block) and 1 (mask), then free them. */
 void
 members_of_rows(Rows *rows, Ids *parts)
 {
 	for (int i = 0; i < rows->n; i++)
-	{
-		int64		block = rows_int64(rows, i, 0);
-		uint64		mask = (uint64) rows_int64(rows, i, 1);
-
-		for (int b = 0; b < 64; b++)
-			if (mask >> b & 1)
-				ids_add(parts, (block << 6) + b);
-	}
+		add_members(rows_int64(rows, i, 0), (uint64) rows_int64(rows, i, 1), parts);
 	rows_free(rows);
 }
 
@@ -374,6 +375,20 @@ recover(Call *c)
 	}
 }
 
+/* What the partitions are declared to need is wanted otherwise than before. */
+void
+look_uncover_inputs(Call *c, const Ids *parts)
+{
+	Datum		args[] = {ids_datum(parts)};
+	Ids			inputs;
+
+	if (!route_any_inputs() || parts->n == 0)
+		return;
+	inputs = store_ids(Q_INPUTS_AT_WORK, args);
+	for (int i = 0; i < inputs.n; i++)
+		ids_add(&c->uncovered, inputs.at[i]);
+}
+
 /* A derivative want has the priority of what waits for it. */
 static void
 move_wants(Call *c)
@@ -383,6 +398,7 @@ move_wants(Call *c)
 	Ids			ids = {0};
 	Ids			busy = {0};
 
+	look_uncover_inputs(c, &c->moved_waiters);
 	memset(&c->moved_waiters, 0, sizeof(Ids));
 	for (int i = 0; i < rows.n; i++)
 		ids_add(&ids, rows_int64(&rows, i, 0));

@@ -149,7 +149,7 @@ insert_refs(Call *c, const Datum *refs, int n)
 		ids_add(&fresh, p->id);
 	}
 	rows_free(&rows);
-	declare_parts(c, &fresh, false);
+	declare_parts(c, &fresh);
 }
 
 Ids

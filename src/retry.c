@@ -16,14 +16,29 @@ known_partitions(Call *c, const Datum *refs, int n)
 	return ids;
 }
 
+/* How many went back to work: one may be wanted only by another that did. */
 static int64
 retry(Call *c, const Ids *parts)
 {
-	int			n;
+	Ids			stuck = {0};
+	int64		n = 0;
 
+	for (int i = 0; i < parts->n; i++)
+	{
+		const Partition *p = marking_token(&c->m, PARTITION, parts->at[i]);
+
+		if (p->place == P_FAILED || p->place == P_UP_FOR_RETRY)
+			ids_add(&stuck, p->id);
+	}
 	look_load_cover(c, parts);
-	n = decide_retried(&c->m, parts, &c->events);
+	decide_retried(&c->m, parts, &c->events);
 	call_apply(c);
+	for (int i = 0; i < stuck.n; i++)
+	{
+		const Partition *p = marking_token(&c->m, PARTITION, stuck.at[i]);
+
+		n += p->place != P_FAILED && p->place != P_MISSING && p->place != P_TAINTED;
+	}
 	call_end(c);
 	return n;
 }

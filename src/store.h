@@ -48,8 +48,11 @@ extern char *rows_text(const Rows *rows, int row, int column);
 extern void rows_ids(const Rows *rows, int row, int column, Ids *ids);
 extern void rows_free(Rows *rows);
 
-/* Every first column of the rows, then free them. */
+/* The ids of a bitmap; those of all bitmaps in columns 0 and 1, then the rows are freed. */
+extern void add_members(int64 block, uint64 mask, Ids *parts);
 extern void members_of_rows(Rows *rows, Ids *parts);
+
+/* Every first column of the rows. */
 extern Ids	store_ids(Statement query, Datum *args);
 
 /* Arrays for arguments. */
@@ -121,8 +124,11 @@ extern void lock_named(Call *c, const Ids *named, const Ids *more);
 /* Unknown refs and all that they need and is unknown, sorted. */
 extern Datum *unknown_closure(const Datum *refs, int n, int *nall);
 
-/* Write and log the declared inputs and outputs of partitions; with anew, instead of old ones. */
-extern void declare_parts(Call *c, const Ids *parts, bool anew);
+/* Write and log the declared inputs and outputs of new partitions. */
+extern void declare_parts(Call *c, const Ids *parts);
+
+/* Likewise of known ones, where they changed; those whose inputs did. */
+extern Ids	declare_anew(Call *c, const Ids *parts);
 
 /* Name what the partitions need. */
 extern void name_inputs(Call *c, const Ids *parts);

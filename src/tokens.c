@@ -700,6 +700,7 @@ write_waits(Call *c, const Events *events)
 			ids_add(fell ? &c->dropped : &c->freed, rows_int64(&rows, i, 0));
 		}
 		rows_free(&rows);
+		look_uncover_inputs(c, &freed);
 	}
 	for (int i = 0; i < events->n; i++)
 	{

@@ -404,6 +404,23 @@ decide_cycle(Marking *m, const Ids *parts, const char *path, Events *out)
 	}
 }
 
+/*
+ * What their job says that they need has changed: those that wait begin anew,
+ * from the queue, whence they wait for what they need now.
+ */
+void
+decide_redeclared(Marking *m, const Ids *parts, Events *out)
+{
+	for (int i = 0; i < parts->n; i++)
+	{
+		const Partition *p = partition(m, parts->at[i]);
+
+		if ((p->place == P_UPSTREAM_BUILDING || p->place == P_UPSTREAM_FAILED) &&
+			p->prio != PRIORITY_NONE && has_maker(m, p))
+			ids_add(&events_group(out, EV_QUEUED, PRIORITY_NONE, 0, CAUSE_NONE)->parts, p->id);
+	}
+}
+
 /* Found claimable, but declared inputs are not live any more: they wait again. */
 void
 decide_sent_back(Marking *m, const Ids *parts, Events *out)
@@ -434,13 +451,11 @@ decide_published(Marking *m, const Ids *parts, Events *out, Refusal *refusal)
 
 /*
  * A person sends failed and backing off partitions back to work; what nobody
- * wants falls back.  Returns how many went back to work.
+ * wants falls back.
  */
-int
+void
 decide_retried(Marking *m, const Ids *parts, Events *out)
 {
-	int			n = 0;
-
 	for (int i = 0; i < parts->n; i++)
 	{
 		Partition  *p = partition(m, parts->at[i]);
@@ -449,8 +464,6 @@ decide_retried(Marking *m, const Ids *parts, Events *out)
 		if (p->place != P_FAILED && p->place != P_UP_FOR_RETRY)
 			continue;
 		ids_add(&events_group(out, EV_RETRIED, works ? p->cover : PRIORITY_NONE, 0, CAUSE_NONE)->parts, p->id);
-		if (works)
-			n++;
 	}
 	for (int i = 0; i < parts->n; i++)
 	{
@@ -463,7 +476,6 @@ decide_retried(Marking *m, const Ids *parts, Events *out)
 		else if (p->needs.n > 0)
 			queue(p, p->cover, out);
 	}
-	return n;
 }
 
 /* The live ones of the partitions are invalid. */

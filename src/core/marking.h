@@ -204,9 +204,10 @@ extern void decide_succeeded(Marking *m, const Ids *run_ids, const Ids *made, in
 extern void decide_ended(Marking *m, EventKind kind, const Ids *run_ids, bool retry, const char *note, int64_t now, Events *out);
 extern void decide_missed(Marking *m, int64_t run, const Ids *impacted, const Ids *lacking, bool lost, Events *out);
 extern void decide_cycle(Marking *m, const Ids *parts, const char *path, Events *out);
+extern void decide_redeclared(Marking *m, const Ids *parts, Events *out);
 extern void decide_sent_back(Marking *m, const Ids *parts, Events *out);
 extern bool decide_published(Marking *m, const Ids *parts, Events *out, Refusal *refusal);
-extern int	decide_retried(Marking *m, const Ids *parts, Events *out);
+extern void decide_retried(Marking *m, const Ids *parts, Events *out);
 extern void decide_tainted(Marking *m, const Ids *parts, int64_t taint, const char *reason, Events *out);
 extern void decide_rebuilt(Marking *m, const Ids *parts, Events *out);
 extern void decide_requeued(Marking *m, const Ids *parts, Events *out);

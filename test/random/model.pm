@@ -28,10 +28,9 @@ my %REPORTED = (succeed => 'succeeded', fail => 'failed', miss => 'dep_miss', ca
 
 sub new
 {
-	my ($class, %as_real) = @_;
+	my ($class) = @_;
 
 	return bless {
-		as_real  => \%as_real,   # known differences in which to follow the real one
 		now      => 0,     # seconds since the epoch that the runner chose
 		step     => 0,     # how many calls were made
 		jobs     => {},    # label => job
@@ -66,56 +65,17 @@ sub call
 	return ([ $got->{state} eq '42P17' && $self->has_ambiguous_inputs($arg) ? '42P17' : '00000' ], []) if !agreed($got);
 	$self->expire_as_real;
 	$self->settle;
-	$self->group_as_real;
-	$self->settle;
 	$self->know_as_real;
 	$self->drop_short_wants($got->{real}{derivative});
 	return (['00000'], $self->{problems});
-}
-
-# Derivative wants for declared inputs are grouped as the log says. What a ref waits for are its own inputs only, but
-# the group is in force as long as one of its refs waits.
-sub group_as_real
-{
-	my ($self) = @_;
-	my $waiting = $self->{real}{waiting} // {};
-
-	foreach my $event (sort { $a <=> $b } grep { $_ > ($self->{last_event} // 0) } keys %$waiting)
-	{
-		my ($id, @refs) = @{ $waiting->{$event} };
-		my %covered = map { $_ => 1 } @{ $self->{real}{refs}{$id} // [] };
-
-		$self->{last_event} = $event;
-		foreach my $part (grep { defined && $_->{waits} } map { $self->{parts}{$_} } @refs)
-		{
-			my @own = @{ $part->{waits} };
-			my %lacks = map { $_ => 1 } $self->lacks($part->{ref});
-			my $inputs = defined $part->{declared};
-			my @more = grep { $covered{$_} && $lacks{$_} } uniq(@{ $part->{lacking} }, keys %lacks);
-
-			next if !@more;
-			my $group = $self->{groups}{$id} //= { refs => [ keys %covered ], made_for => [], step => 0, ended => undef };
-
-			next if any { $_ eq $group } @own;
-			push @{ $self->{derived} }, $group if !@{ $group->{made_for} };
-			push @{ $group->{made_for} }, $part->{ref};
-			$part->{lacking} = [ uniq(@{ $part->{lacking} }, @more) ];
-			$self->know($_) foreach @more;
-			$part->{waits} = [ (grep { my $want = $_; any { !$covered{$_} } @{ $want->{refs} } } @own), $group ];
-			foreach my $want (@own)
-			{
-				$want->{gone} = 1 if !any { $_ eq $want } @{ $part->{waits} };
-			}
-		}
-	}
-	$self->{derived} = [ grep { !$_->{gone} } @{ $self->{derived} } ];
-	return;
 }
 
 # Is there a ref that two jobs make among the inputs that are declared?
 sub has_ambiguous_inputs
 {
 	my ($self, $arg) = @_;
+	local $self->{jobs} = { %{ $self->{jobs} }, $arg->{label} => { inputs => [], %$arg } }
+		if defined $arg->{label} && ref $arg->{patterns} eq 'ARRAY';
 	my @todo = (keys %{ $self->{parts} }, map { ref $_ eq 'ARRAY' ? @$_ : () } @$arg{qw(partitions missing)});
 	my %seen;
 
@@ -285,7 +245,6 @@ sub call_drop_job
 	my %jobs = %{ $self->{jobs} };
 
 	delete $jobs{$label};
-	$self->{dropped}{$label} = 1;
 	$self->reroute(\%jobs);
 	return;
 }
@@ -520,20 +479,13 @@ sub call_retry_want
 sub retry
 {
 	my ($self, $refs, $name, $got) = @_;
-	my $count = 0;
+	my @parts = grep { $_->{state} =~ /^(failed|up_for_retry)$/ } map { $self->{parts}{$_} } @$refs;
 
-	my $cycle = 0;
-	my %covered = map { $_ => 1 } map { $self->lacks($_) } @$refs;
-
-	foreach my $part (map { $self->{parts}{$_} } @$refs)
+	foreach my $part (@parts)
 	{
-		next if $part->{state} !~ /^(failed|up_for_retry)$/;
-		$cycle++ if $self->would_cycle($part->{ref}) || $name eq 'retry_want' && $covered{ $part->{ref} };
 		@$part{qw(attempts misses why retry_at order)} = (0, 0);
-		if ($self->makeable($part->{ref}) && ($self->is_wanted($part->{ref})
-			|| $covered{ $part->{ref} } && ($self->{real}{partition}{ $part->{ref} } // '') ne 'missing'))
+		if ($self->makeable($part->{ref}) && $self->is_wanted($part->{ref}))
 		{
-			$count++;
 			$self->enqueue($part);
 		}
 		else
@@ -541,8 +493,10 @@ sub retry
 			$self->fall_back($part);
 		}
 	}
-	$self->wrong("$name() returned $got->{rows}[0][0] instead of $count")
-		if abs($got->{rows}[0][0] - $count) > $cycle;   # which of these count is not said
+	$self->settle;
+	my $count = grep { $_->{state} !~ /^(failed|missing|tainted)$/ } @parts;
+
+	$self->wrong("$name() returned $got->{rows}[0][0] instead of $count") if $got->{rows}[0][0] != $count;
 	return;
 }
 
@@ -1054,9 +1008,8 @@ sub settle_partition
 		{
 			my $lost = any { $self->state_of($_) eq 'failed' } $self->all_upstream($ref);
 
-			$lost ||= $self->is_blocked($part);
-
 			$part->{state} = $lost ? 'upstream_failed' : 'upstream_building';
+			$self->wait_for_more($part) if !$lost;
 		}
 	}
 	elsif ($part->{state} =~ /^(queued|up_for_retry)$/ && $real ne $part->{state} && $self->lacks($ref))
@@ -1067,8 +1020,7 @@ sub settle_partition
 	return;
 }
 
-# The partitions on a cycle fail: those that it waits for, directly or not, and that wait for it. If one of them
-# waits for a failed one, too, the design does not say whether it is upstream_failed before it is found.
+# The partitions on a cycle fail: those that it waits for, directly or not, and that wait for it.
 sub fail_cycle
 {
 	my ($self, $part) = @_;
@@ -1088,8 +1040,6 @@ sub fail_cycle
 	return 0 if !grep { $_ eq $part->{ref} } @upstream;
 	my @cycle = grep { my $ref = $_; any { $_ eq $part->{ref} } $self->all_upstream($ref) } @upstream;
 
-	return 0 if any { $self->is_blocked($self->{parts}{$_}) } @cycle;
-	@cycle = grep { ($self->{real}{partition}{$_} // '') eq 'failed' } @cycle if $part->{state} eq 'upstream_failed';
 	foreach my $it (map { $self->{parts}{$_} } @cycle)
 	{
 		$self->stop_waiting($it, 'successful');
@@ -1113,15 +1063,6 @@ sub would_cycle
 		push @todo, grep { !$seen{$_}++ } @next;
 	}
 	return 0;
-}
-
-sub is_blocked
-{
-	my ($self, $part) = @_;
-
-	return $self->{as_real}{blocked_cycle} && ($self->{real}{partition}{ $part->{ref} } // '') eq 'upstream_failed'
-		&& any { ($self->{real}{partition}{$_} // '') eq 'upstream_failed' && $self->on_cycle($self->{parts}{$_}, $_) }
-		grep { $self->{parts}{$_} } $self->all_upstream($part->{ref});
 }
 
 # A derivative want ends when nothing that it was made for waits any more. Returns whether it did.
@@ -1172,6 +1113,22 @@ sub wait_for_declared
 	$part->{lacking} = \@lacking;
 	$part->{declared} = "@{[ sort $self->inputs_of($part->{ref}) ]}";
 	@$part{qw(state order retry_at)} = ('upstream_building');
+	return;
+}
+
+# Declared inputs that were live when it began to wait, and are so no more.
+sub wait_for_more
+{
+	my ($self, $part) = @_;
+	my %waited = map { $_ => 1 } @{ $part->{lacking} };
+	my @more = grep { !$waited{$_} } $self->lacks($part->{ref}) or return;
+	my $want = { refs => \@more, made_for => [ $part->{ref} ], ended => undef, step => $self->{step} };
+
+	$self->know($_) foreach @more;
+	push @{ $self->{derived} }, $want;
+	push @{ $part->{waits} }, $want;
+	$part->{lacking} = [ @{ $part->{lacking} }, @more ];
+	$part->{declared} //= "@{[ sort $self->inputs_of($part->{ref}) ]}";
 	return;
 }
 
@@ -1454,7 +1411,6 @@ sub want_line
 	my $expires = (any { !defined $_->{expires} } @behind) ? undef : max(map { $_->{expires} } @behind);
 	my $due = List::Util::min(grep { defined } map { $_->{due} } @behind);
 
-	($expires, $due) = () if $want->{made_for} && $self->{as_real}{times};
 	return line('want', $want->{id} // 'derivative', join(',', sort @{ $want->{refs} }),
 		$self->want_state($want), scalar @{ $want->{refs} },
 		scalar(grep { $self->state_of($_) eq 'live' } @{ $want->{refs} }), $want->{ended} ? ('', '', '')
@@ -1491,9 +1447,7 @@ sub relations
 	}
 	foreach my $run (values %{ $self->{runs} })
 	{
-		my $label = $self->{as_real}{dropped} && $self->{dropped}{ $run->{job} } ? '' : $run->{job};
-
-		push @lines, line('run', $run->{id}, $label, $run->{state}, $run->{worker}, $run->{attempt},
+		push @lines, line('run', $run->{id}, $run->{job}, $run->{state}, $run->{worker}, $run->{attempt},
 			join(',', @{ $run->{outputs} }), $run->{state} eq 'running' ? seconds($run->{lease_at}) : undef);
 	}
 	foreach my $job (values %{ $self->{jobs} })
