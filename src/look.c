@@ -510,15 +510,13 @@ tell_covered(Call *c)
 	leave(&busy, &none);
 }
 
-/* What began to wait looks at its inputs, watches one, and may close a circle. */
+/* What began to wait looks at its inputs, and watches one. */
 static void
 tell_began(Call *c)
 {
 	Ids			began = c->began_to_wait;
 
 	memset(&c->began_to_wait, 0, sizeof(Ids));
-	for (int i = 0; i < began.n; i++)
-		ids_add(&c->may_circle, began.at[i]);
 	look(c, &began, &none, true, false);
 }
 
@@ -546,8 +544,6 @@ look_consequences(Call *c)
 	CHECK_FOR_INTERRUPTS();
 	if (c->to_live.n > 0)
 		tell_watchers(c);
-	else if (c->lost.n > 0)
-		tell_waiters(c);
 	else if (c->released.n > 0)
 		tell_collided(c);
 	else if (c->freed.n > 0 || c->dropped.n > 0)
@@ -566,6 +562,8 @@ look_consequences(Call *c)
 		tell_began(c);
 	else if (c->may_circle.n > 0 || c->circled_once.n > 0)
 		search_circles(c);
+	else if (c->lost.n > 0)
+		tell_waiters(c);		/* last: in a circle failures would go round for ever */
 	else
 		return false;
 	return true;

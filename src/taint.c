@@ -33,9 +33,10 @@ taint(Call *c, const Ids *parts, const char *reason)
 	int64		id = gate_next_of("taint_id_seq");
 	Ids			live = at_place(c, parts, P_LIVE);
 
-	look_load_cover(c, &live);
 	decide_tainted(&c->m, &live, id, reason, &c->events);
-	call_log(c);
+	call_write(c);				/* some may need others */
+	look_load_cover(c, &live);
+	load_needs(c, &live);
 	decide_rebuilt(&c->m, &live, &c->events);
 	decide_requeued(&c->m, &live, &c->events);
 	return id;
@@ -132,7 +133,8 @@ databuild_remake(PG_FUNCTION_ARGS)
 
 	lock_named(c, &parts, NULL);
 	(void) taint(c, &parts, reason);
-	call_log(c);
+	call_write(c);
+	load_needs(c, &parts);
 	want = want_parts(c, &parts, priority, NULL);
 	call_apply(c);
 	call_end(c);

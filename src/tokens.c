@@ -709,7 +709,10 @@ write_waits(Call *c, const Events *events)
 		if (e->kind == EV_WANTED || e->kind == EV_NEEDED)
 			write_new_want(c, events, i);
 		for (int k = 0; e->kind == EV_WAITING && k < e->parts.n; k++)
+		{
 			ids_add(&c->began_to_wait, e->parts.at[k]);
+			ids_add(&c->may_circle, e->parts.at[k]);
+		}
 		if (e->kind == EV_WAITING && e->want != 0)
 		{
 			const Want *w = marking_token(&c->m, WANT, e->want);

@@ -102,6 +102,7 @@ partition_changes(Partition *p, const Event *e, PartitionSignal signal, int64_t 
 		case PS_FORGOTTEN:
 			p->run = 0;
 			p->live_run = 0;
+			start_afresh(p);
 			break;
 		case PS_PRIORITISED:
 			p->prio = e->prio;

@@ -801,9 +801,10 @@ sub reported
 	refuse('22023') if !defined $arg->{run_id};
 	# The design does not say what comes first: that a list is bad, or that there is no such run or no need to look.
 	my $known = $self->{runs}{ $arg->{run_id} };
-	my @bad = !$known ? '42704' : $known->{state} eq $REPORTED{$sort} ? '00000' : ();
+	my @bad = !$known ? '42704' : $known->{state} eq $REPORTED{$sort} ? '00000' : $known->{state} ne 'running' ? '55000' : ();
 	my @named = map { my $refs = eval { refs($_) } // refuse('22023', @bad); @$refs } grep { defined } @$outputs;
-	my $ambiguous = any { labels_of($_, $self->{jobs}) > 1 } @{ $missing // [] };
+	my $ambiguous = (any { labels_of($_, $self->{jobs}) > 1 } @{ $missing // [] })
+		|| $missing && $self->has_ambiguous_inputs($arg);
 	my $run = $self->{runs}{ $arg->{run_id} } or refuse('42704', $ambiguous ? '42P17' : ());
 	my $again = $run->{state} eq $REPORTED{$sort};
 
@@ -1026,18 +1027,17 @@ sub fail_cycle
 	my ($self, $part) = @_;
 
 	return 0 if !$WAITS{ $part->{state} };
+	my @upstream = $self->all_upstream($part->{ref});
 
-	# Nor whether one of those is found that would wait for itself if it did not wait for a failed one.
-	if ($part->{state} eq 'upstream_failed' && ($self->{real}{partition}{ $part->{ref} } // '') eq 'failed'
-		&& $self->would_cycle($part->{ref}))
+	# The design does not say whether one is found that would wait for itself if it did not wait for a failed one.
+	if (!grep { $_ eq $part->{ref} } @upstream)
 	{
+		return 0 if $part->{state} ne 'upstream_failed' || ($self->{real}{partition}{ $part->{ref} } // '') ne 'failed'
+			|| !$self->would_cycle($part->{ref});
 		$self->stop_waiting($part, 'successful');
 		@$part{qw(state why)} = ('failed', 'cycle');
 		return 1;
 	}
-	my @upstream = $self->all_upstream($part->{ref});
-
-	return 0 if !grep { $_ eq $part->{ref} } @upstream;
 	my @cycle = grep { my $ref = $_; any { $_ eq $part->{ref} } $self->all_upstream($ref) } @upstream;
 
 	foreach my $it (map { $self->{parts}{$_} } @cycle)
