@@ -244,6 +244,62 @@ COMMENT ON PROCEDURE databuild.wait_want IS
 'Waits until the want is successful, failed or over, or the timeout has passed: look at databuild.wants then. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
 Raises 22023, 42704 (unknown want).';
 
+/*
+ * Whether a claim might get something: an entry of the ready set, something
+ * due, or, for who has waited a while, something left on the agenda, which
+ * may be held up by somebody still.
+ */
+CREATE FUNCTION databuild.work_there(jobs text[], patient boolean) RETURNS boolean
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+DECLARE
+	unknown text;
+BEGIN
+	IF cardinality(jobs) = 0 OR array_position(jobs, NULL) IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "jobs" must not be empty or contain nulls';
+	END IF;
+	SELECT u.label INTO unknown FROM unnest(jobs) AS u(label)
+		WHERE NOT EXISTS (SELECT FROM databuild.job j WHERE j.label = u.label) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('job "%s" does not exist', unknown),
+			HINT = 'SELECT label FROM databuild.jobs shows the jobs.';
+	END IF;
+	RETURN EXISTS (SELECT FROM databuild.job j CROSS JOIN LATERAL (SELECT k.prio, max(k.low) AS low FROM databuild.mark k
+				WHERE k.queue = 'r' AND k.job_id = j.job_id GROUP BY k.prio OFFSET 0) AS k
+			WHERE NOT j.paused AND NOT j.is_source AND (jobs IS NULL OR j.label = ANY (jobs))
+				AND EXISTS (SELECT FROM databuild.ready q WHERE q.job_id = j.job_id AND q.prio = k.prio AND q.seq > k.low))
+		OR EXISTS (SELECT FROM databuild.timer n WHERE n.at <= databuild.clock())
+		OR patient AND EXISTS (SELECT FROM databuild.agenda a);
+END
+$$;
+COMMENT ON FUNCTION databuild.work_there IS
+'Internal: whether a claim of these jobs might get something or move something.';
+
+CREATE PROCEDURE databuild.wait_work(jobs text[] = NULL, timeout interval = '30 s')
+	LANGUAGE plpgsql
+AS $$
+DECLARE
+	deadline timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) timeout;
+	pause double precision := 0.01;
+BEGIN
+	IF timeout IS NULL OR timeout OPERATOR(pg_catalog.<) '0'::pg_catalog.interval THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "timeout" must not be null or negative';
+	END IF;
+	WHILE NOT databuild.work_there(jobs, pause OPERATOR(pg_catalog.>=) 1::double precision) LOOP
+		COMMIT;
+		EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) deadline;
+		PERFORM pg_catalog.pg_sleep(LEAST(pause, GREATEST(0::double precision,
+			pg_catalog.date_part('epoch', deadline OPERATOR(pg_catalog.-) pg_catalog.clock_timestamp()))));
+		COMMIT;
+		pause := LEAST(pause OPERATOR(pg_catalog.*) 2::double precision, 1::double precision);
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE databuild.wait_work IS
+'Waits until there may be something to claim of these jobs (NULL: of any), or the timeout has passed: then claim(). Looks often at first, later once a second. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
+Raises 22023, 42704 (unknown job).';
+
 /* ---- for the views and for why() ---- */
 
 CREATE FUNCTION databuild.place_name(machine text, letter "char") RETURNS text
