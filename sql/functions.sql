@@ -87,11 +87,11 @@ COMMENT ON FUNCTION databuild.heartbeat IS
 'Renews the leases of running runs, from now, by their lease or a new one. Returns each run with its state: one that is not running any more should be stopped.
 Raises 22023, 42704 (unknown run). Locks the runs. Leases are promises, not events: nothing is logged.';
 
-CREATE FUNCTION databuild.succeed(run_id bigint, made text[] = NULL, metadata jsonb = NULL) RETURNS void
+CREATE FUNCTION databuild.succeed(run_id bigint, made text[] = NULL, reads text[] = NULL, metadata jsonb = NULL) RETURNS void
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_succeed';
 COMMENT ON FUNCTION databuild.succeed IS
-'The run succeeded and made its outputs, or just those in made; each other one is a failed attempt. metadata: kept with the run.
+'The run succeeded and made its outputs, or just those in made; each other one is a failed attempt. reads: the refs that it really read (NULL: the inputs that its job declares), recorded with the instance that was live when the run was claimed, else the first since. metadata: kept with the run.
 Repeating it changes nothing. Raises 22023 (made names no output), 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
 
 CREATE FUNCTION databuild.succeed_many(run_ids bigint[]) RETURNS void
@@ -108,12 +108,12 @@ COMMENT ON FUNCTION databuild.fail IS
 'The run failed, for the reason given, which why() shows. Its outputs are tried again after the job''s backoff while attempts remain; with retry => false they are failed at once.
 Repeating it changes nothing. Raises 22023, 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
 
-CREATE FUNCTION databuild.miss(run_id bigint, missing text[], impacted text[] = NULL, metadata jsonb = NULL) RETURNS void
+CREATE FUNCTION databuild.miss(run_id bigint, missing text[], impacted text[] = NULL, reads text[] = NULL, metadata jsonb = NULL) RETURNS void
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_miss';
 COMMENT ON FUNCTION databuild.miss IS
 'The run cannot go on until the missing partitions are live: not a failure. A derivative want is made on those that are not; the impacted outputs (default: all) wait for them and are queued again after that, the other outputs at once.
-A missing ref that no job makes waits for publish(). A run that waits for itself, however indirectly, makes what is on the cycle failed.
+reads: as for succeed(). A missing ref that no job makes waits for publish(). A run that waits for itself, however indirectly, makes what is on the cycle failed.
 Repeating it changes nothing. Raises 22023, 42704 (unknown run), 42P17 (two jobs for a ref), 55000 (the run ended otherwise). Locks the run, its outputs and the missing partitions.';
 
 CREATE FUNCTION databuild.finish_and_claim(run_ids bigint[], worker text, jobs text[] = NULL, max_runs int = 1, lease interval = NULL,
@@ -153,11 +153,12 @@ COMMENT ON FUNCTION databuild.publish IS
 'The partitions are live without a run: they were made elsewhere. Each gets a new instance, numbered by the event. What waits for them is queued when nothing else is lacking.
 Raises 22023, 42P17, 55000 (a running run makes one of them). Locks the partitions.';
 
-CREATE FUNCTION databuild.taint(partitions text[], reason text) RETURNS bigint
+CREATE FUNCTION databuild.taint(partitions text[], reason text, downstream boolean = false) RETURNS bigint
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_taint';
 COMMENT ON FUNCTION databuild.taint IS
 'Marks the live instances of the partitions invalid, and passes over those that are not live; returns the taint''s id. What is wanted is made anew; making it ends the mark.
+downstream: also what runs made from these instances, however indirectly, by what they really read.
 Raises 22023, 42704 (a ref that is not known). Locks the partitions.';
 
 CREATE FUNCTION databuild.cancel_taint(taint_id bigint, reason text = NULL) RETURNS void

@@ -24,6 +24,8 @@ COMMENT ON TABLE databuild.publication IS 'Internal: instances that were publish
 COMMENT ON TABLE databuild.want IS 'Internal: read it as databuild.wants.';
 COMMENT ON TABLE databuild.member IS 'Internal: the partitions of wants in force, as bitmaps of 64 ids.';
 COMMENT ON TABLE databuild.wait IS 'Internal: which partition waits for the members of which derivative want.';
+COMMENT ON TABLE databuild.read IS 'Internal: the instances of inputs that runs read.';
+COMMENT ON TABLE databuild.replaced IS 'Internal: live instances that newer ones replaced, and the event that did it.';
 COMMENT ON TABLE databuild.watch IS 'Internal: which input, when it goes live, makes a waiting partition look again.';
 COMMENT ON TABLE databuild.ready IS 'Internal: what may be claimed, in order.';
 COMMENT ON TABLE databuild.agenda IS 'Internal: what a call had to leave for a later one.';

@@ -55,6 +55,30 @@ CREATE VIEW databuild.taint_part_fold AS
 	WHERE e.kind = 'tainted';
 COMMENT ON VIEW databuild.taint_part_fold IS 'Internal: the instances that taints mark, as the log says it.';
 
+CREATE VIEW databuild.read_fold AS
+	SELECT u.run_id, u.part, u.instance
+	FROM databuild.event e CROSS JOIN LATERAL unnest(e.runs, e.parts, e.others) AS u(run_id, part, instance)
+	WHERE e.kind = 'read';
+COMMENT ON VIEW databuild.read_fold IS 'Internal: what runs read, as the log says it.';
+
+/* Each event that gives a ref another newest instance, or none (0), after the one before. */
+CREATE VIEW databuild.replaced_fold AS
+	SELECT l.part, l.event_id, l.before AS instance
+	FROM (SELECT n.part, n.event_id, n.instance, lag(n.instance, 1, 0::bigint) OVER (PARTITION BY n.part ORDER BY n.event_id) AS before
+		FROM (SELECT e.event_id, u.part, e.event_id AS instance FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts) AS u(part) WHERE e.kind = 'published'
+			UNION ALL
+			SELECT e.event_id, u.part, 0 FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts) AS u(part) WHERE e.kind = 'forgotten'
+			UNION ALL
+			SELECT e.event_id, u.part, r.run_id
+			FROM databuild.event e
+			CROSS JOIN LATERAL (SELECT s.run_id, sum(s.n) OVER (ORDER BY s.i) - s.n AS above, sum(s.n) OVER (ORDER BY s.i) AS upto
+				FROM unnest(e.runs, coalesce(e.sizes, array_fill(CASE WHEN cardinality(e.runs) = 1 THEN cardinality(e.parts) ELSE 1 END::bigint,
+					ARRAY[cardinality(e.runs)]))) WITH ORDINALITY AS s(run_id, n, i)) AS r
+			JOIN LATERAL unnest(e.parts) WITH ORDINALITY AS u(part, k) ON u.k > r.above AND u.k <= r.upto
+			WHERE e.kind = 'succeeded') AS n) AS l
+	WHERE l.before NOT IN (0, l.instance);
+COMMENT ON VIEW databuild.replaced_fold IS 'Internal: instances that newer ones replaced, as the log says it.';
+
 CREATE VIEW databuild.job_fold AS
 	SELECT d.job_id, d.definition
 	FROM (SELECT DISTINCT ON (job_id) job_id, kind, body AS definition FROM databuild.event
@@ -131,6 +155,14 @@ AS $$
 		SELECT 'output', coalesce(s.part, r.part)::text, to_jsonb(s), to_jsonb(r)
 		FROM databuild.output AS s FULL JOIN databuild.output_fold AS r ON r.part = s.part
 		WHERE s.outputs IS DISTINCT FROM r.outputs),
+	read AS (
+		SELECT 'read', coalesce(s.run_id, r.run_id) || ':' || coalesce(s.part, r.part), to_jsonb(s), to_jsonb(r)
+		FROM databuild.read AS s FULL JOIN databuild.read_fold AS r ON r.run_id = s.run_id AND r.part = s.part
+		WHERE s.instance IS DISTINCT FROM r.instance),
+	replaced AS (
+		SELECT 'replaced', coalesce(s.part, r.part) || ':' || coalesce(s.event_id, r.event_id), to_jsonb(s), to_jsonb(r)
+		FROM databuild.replaced AS s FULL JOIN databuild.replaced_fold AS r ON r.part = s.part AND r.event_id = s.event_id
+		WHERE s.instance IS DISTINCT FROM r.instance),
 	want_key AS (
 		SELECT 'want_key', coalesce(s.key, r.key), to_jsonb(s), to_jsonb(r)
 		FROM databuild.want_key AS s
@@ -142,7 +174,7 @@ AS $$
 		FULL JOIN databuild.job_fold AS r ON r.job_id = s.job_id
 		WHERE s.definition IS DISTINCT FROM r.definition)
 	SELECT * FROM partition UNION ALL SELECT * FROM run UNION ALL SELECT * FROM run_note UNION ALL SELECT * FROM want
-	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM taint UNION ALL SELECT * FROM taint_part UNION ALL SELECT * FROM input UNION ALL SELECT * FROM output UNION ALL SELECT * FROM want_key UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
+	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM taint UNION ALL SELECT * FROM taint_part UNION ALL SELECT * FROM input UNION ALL SELECT * FROM output UNION ALL SELECT * FROM read UNION ALL SELECT * FROM replaced UNION ALL SELECT * FROM want_key UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
 $$;
 COMMENT ON FUNCTION databuild.verify IS
 'Folds the whole log and compares: a row for each difference between the tables and the fold; none: state = fold(log). One snapshot, no lock; runs on a standby, too.';
@@ -182,6 +214,8 @@ BEGIN
 	DELETE FROM databuild.taint;
 	DELETE FROM databuild.taint_part;
 	DELETE FROM databuild.member;
+	DELETE FROM databuild.read;
+	DELETE FROM databuild.replaced;
 	DELETE FROM databuild.publication;
 	DELETE FROM databuild.job;
 
@@ -230,6 +264,8 @@ BEGIN
 		WHERE state = 'A' AND isfinite(expires_at) GROUP BY expires_at;
 	INSERT INTO databuild.taken (part, run_id) SELECT p.id, r.run_id FROM databuild.run r CROSS JOIN LATERAL unnest(r.outputs) AS u(id)
 		JOIN databuild.partition p ON p.id = u.id AND p.state = 'L' WHERE r.state = 'R';
+	INSERT INTO databuild.read SELECT * FROM databuild.read_fold;
+	INSERT INTO databuild.replaced (part, event_id, instance) SELECT part, event_id, instance FROM databuild.replaced_fold;
 	INSERT INTO databuild.run_note SELECT * FROM databuild.run_note_fold;
 	INSERT INTO databuild.publication SELECT event_id, recorded_at, parts, body FROM databuild.event WHERE kind = 'published';
 	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;

@@ -249,6 +249,26 @@ CREATE TABLE databuild.taint_part
 
 CREATE INDEX taint_part_part ON databuild.taint_part (part);
 
+/* What a run read: the instances that were there when it was claimed. */
+CREATE TABLE databuild.read
+(
+	run_id		bigint		NOT NULL,
+	part		bigint		NOT NULL,
+	instance	bigint		NOT NULL,
+	PRIMARY KEY (run_id, part)
+);
+
+CREATE INDEX read_instance ON databuild.read (part, instance);
+
+/* Live instances that were replaced, by the event that did it: made anew, published anew, forgotten. */
+CREATE TABLE databuild.replaced
+(
+	part		bigint		NOT NULL,
+	event_id	bigint		NOT NULL,
+	instance	bigint		NOT NULL,
+	PRIMARY KEY (part, event_id)
+);
+
 /* When upstream goes live, the waiter looks again: one row a waiter. */
 CREATE TABLE databuild.watch
 (
@@ -369,6 +389,8 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.slot_use', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.wait', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint_part', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.read', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.replaced', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.watch', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.ready', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.agenda', '');

@@ -158,6 +158,14 @@ CREATE VIEW databuild.taint_partitions AS
 	FROM databuild.taint_part x JOIN databuild.partition p ON p.id = x.part;
 COMMENT ON VIEW databuild.taint_partitions IS 'The instances (ref, run) that each taint marks.';
 
+CREATE VIEW databuild.stale_partitions AS
+	SELECT p.ref, p.live_run AS run_id, i.ref AS input, d.instance AS read_run_id, i.live_run AS input_run_id
+	FROM databuild.partition p
+	JOIN databuild.read d ON d.run_id = p.live_run
+	JOIN databuild.partition i ON i.id = d.part AND i.live_run NOT IN (0, d.instance)
+	WHERE p.state = 'L';
+COMMENT ON VIEW databuild.stale_partitions IS 'Live partitions that were made from an instance of an input (read_run_id) that is not its newest any more (input_run_id).';
+
 CREATE VIEW databuild.dependencies AS
 	SELECT d.ref, u.ref AS upstream, e.run_id
 	FROM databuild.edge e
@@ -178,6 +186,7 @@ CREATE VIEW databuild.events AS
 				JOIN databuild.partition p ON p.id = o.id) END,
 			'makes', CASE WHEN e.kind = 'makes' THEN (SELECT jsonb_agg(p.ref) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
 				JOIN databuild.partition p ON p.id = o.id) END,
+			'instances', CASE WHEN e.kind = 'read' THEN to_jsonb(e.others) END,
 			'counts', CASE WHEN e.kind IN ('declared', 'makes') THEN to_jsonb(e.sizes) END,
 			'priority', e.priority,
 			CASE e.kind WHEN 'backed_off' THEN 'retry_at' ELSE 'until' END, e.until,

@@ -74,6 +74,13 @@ BEGIN
 		run_id := p.live_run;
 		detail := CASE WHEN EXISTS (SELECT FROM databuild.run WHERE databuild.run.run_id = p.live_run)
 			THEN format('Run %s made it.', p.live_run) ELSE format('It was published in event %s.', p.live_run) END;
+		SELECT i.ref INTO last_reason FROM databuild.read d JOIN databuild.partition i ON i.id = d.part AND i.live_run NOT IN (0, d.instance)
+			WHERE d.run_id = p.live_run ORDER BY i.ref LIMIT 1;
+		IF FOUND THEN
+			reason := 'stale';
+			detail := format('Run %s made it from an instance of %s that is not the newest any more.', p.live_run, last_reason);
+			hint := format('SELECT databuild.remake(ARRAY[%L]) makes it anew.', p.ref);
+		END IF;
 		RETURN;
 	END IF;
 	IF p.state IN ('M', 'T') AND NOT databuild.is_covered(p.id) THEN
@@ -335,6 +342,57 @@ AS $$
 $$;
 COMMENT ON FUNCTION databuild.explain IS
 'why() as an indented tree to read. Reads only. Raises 22023.';
+
+/* ---- lineage ---- */
+
+CREATE FUNCTION databuild.lineage(partition text, direction text = 'upstream', max_depth int = 10,
+		OUT depth int, OUT output text, OUT run_id bigint, OUT input text, OUT input_run_id bigint, OUT stale boolean)
+	RETURNS SETOF record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+AS $$
+#variable_conflict use_column
+DECLARE
+	asked databuild.partition%ROWTYPE;
+BEGIN
+	IF $1 IS NULL OR direction IS NULL OR direction NOT IN ('upstream', 'downstream') OR max_depth IS NULL OR max_depth < 0 THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'lineage() needs a partition, a depth that is not negative, and a direction',
+			HINT = 'The directions are upstream and downstream.';
+	END IF;
+	SELECT * INTO asked FROM databuild.partition p WHERE p.ref = $1;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('partition "%s" is not known', $1),
+			HINT = 'A ref is known once a call or a run has named it.';
+	END IF;
+	IF direction = 'upstream' THEN
+		RETURN QUERY WITH RECURSIVE x AS (
+			SELECT 1 AS depth, asked.id AS made, d.run_id, d.part, d.instance FROM databuild.read d WHERE d.run_id = asked.live_run AND max_depth > 0
+			UNION
+			SELECT x.depth + 1, x.part, d.run_id, d.part, d.instance FROM x JOIN databuild.read d ON d.run_id = x.instance WHERE x.depth < max_depth)
+		SELECT x.depth, o.ref, x.run_id, i.ref, x.instance, i.live_run <> x.instance
+		FROM x JOIN databuild.partition o ON o.id = x.made JOIN databuild.partition i ON i.id = x.part
+		ORDER BY x.depth, o.ref, x.run_id, i.ref;
+	ELSE
+		RETURN QUERY WITH RECURSIVE x AS (
+			SELECT 1 AS depth, m.id AS made, d.run_id, asked.id AS part, asked.live_run AS instance
+				FROM databuild.read d JOIN databuild.run r ON r.run_id = d.run_id AND r.state = 'S'
+				LEFT JOIN databuild.run_note n ON n.run_id = d.run_id CROSS JOIN LATERAL unnest(coalesce(n.made, r.outputs)) AS m(id)
+				WHERE d.part = asked.id AND d.instance = asked.live_run AND max_depth > 0
+			UNION
+			SELECT x.depth + 1, m.id, d.run_id, x.made, x.run_id
+				FROM x JOIN databuild.read d ON d.part = x.made AND d.instance = x.run_id
+				JOIN databuild.run r ON r.run_id = d.run_id AND r.state = 'S'
+				LEFT JOIN databuild.run_note n ON n.run_id = d.run_id CROSS JOIN LATERAL unnest(coalesce(n.made, r.outputs)) AS m(id)
+				WHERE x.depth < max_depth)
+		SELECT x.depth, o.ref, x.run_id, i.ref, x.instance, i.live_run <> x.instance
+		FROM x JOIN databuild.partition o ON o.id = x.made JOIN databuild.partition i ON i.id = x.part
+		ORDER BY x.depth, i.ref, x.run_id, o.ref;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION databuild.lineage IS
+'From what the newest instance of the partition was made, by what its run really read (upstream), or what was made from it (downstream), a row a run and input, to a depth. input_run_id: the instance that was read (a run, or the event of a publication); stale: there is a newer one, or it was forgotten. Reads only.
+Raises 22023, 42704 (a ref that is not known).';
 
 /* ---- the dry plan ---- */
 

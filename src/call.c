@@ -88,6 +88,8 @@ slice_parts(Events *out, const Event *e, int from, int n)
 	s->parts = part_of(&e->parts, from, n);
 	if (e->runs.n == e->parts.n)
 		s->runs = part_of(&e->runs, from, n);
+	if (e->others.n == e->parts.n)
+		s->others = part_of(&e->others, from, n);
 }
 
 /* Part of an event: some of its runs, with their partitions. */

@@ -267,6 +267,7 @@ databuild_finish_and_claim(PG_FUNCTION_ARGS)
 	if (fresh.n > 0)
 	{
 		decide_succeeded(&c->m, &fresh, NULL, c->now, &c->events);
+		read_by(c, &fresh, NULL);
 		call_apply(c);
 	}
 	claim_asked(c, &a, (ReturnSetInfo *) fcinfo->resultinfo);

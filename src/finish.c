@@ -79,17 +79,20 @@ databuild_succeed(PG_FUNCTION_ARGS)
 	Ids			made = {0};
 	Ids			fresh;
 	bool		all = PG_ARGISNULL(1);
+	const Ids  *reads;
 	Call	   *c;
 
 	ids_add(&ids, DatumGetInt64(arg_needed(fcinfo, 0, "run_id")));
 	c = call_begin();
+	reads = arg_reads(c, fcinfo, 2);
 	fresh = reported(c, &ids, RS_SUCCEEDED);
 	if (fresh.n > 0)
 	{
 		if (!all)
 			made = arg_outputs(c, fcinfo, 1, "made", marking_token(&c->m, RUN, ids.at[0]));
 		decide_succeeded(&c->m, &fresh, all ? NULL : &made, c->now, &c->events);
-		c->events.at[0]->body = arg_metadata(fcinfo, 2);
+		c->events.at[0]->body = arg_metadata(fcinfo, 3);
+		read_by(c, &fresh, reads);
 		call_apply(c);
 	}
 	call_end(c);
@@ -111,6 +114,7 @@ databuild_succeed_many(PG_FUNCTION_ARGS)
 	if (fresh.n > 0)
 	{
 		decide_succeeded(&c->m, &fresh, NULL, c->now, &c->events);
+		read_by(c, &fresh, NULL);
 		call_apply(c);
 	}
 	call_end(c);

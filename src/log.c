@@ -61,7 +61,7 @@ log_append(Call *c, Event *e)
 	args[12] = or_null(&nulls[12], e->sizes.n > 0, ids_datum(&e->sizes));
 	args[13] = or_null(&nulls[13], named, named ? names_of(c, e) : 0);
 	args[14] = or_null(&nulls[14], e->body != NULL, PointerGetDatum(e->body));
-	args[15] = or_null(&nulls[15], e->kind == EV_DECLARED || e->kind == EV_MAKES, ids_datum(&e->others));
+	args[15] = or_null(&nulls[15], e->kind == EV_DECLARED || e->kind == EV_MAKES || e->kind == EV_READ, ids_datum(&e->others));
 	store_do(Q_EVENT_APPEND, args, nulls);
 }
 

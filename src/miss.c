@@ -29,14 +29,17 @@ not_live(Call *c, const Ids *ids, bool *lost)
 }
 
 static void
-apply_miss(Call *c, FunctionCallInfo fcinfo, const Run *r, const Ids *missing)
+apply_miss(Call *c, FunctionCallInfo fcinfo, const Run *r, const Ids *missing, const Ids *reads)
 {
+	Ids			run = {0};
 	Ids			impacted = PG_ARGISNULL(2) ? r->outputs : arg_outputs(c, fcinfo, 2, "impacted", r);
 	bool		lost = false;
 	Ids			lacking = not_live(c, missing, &lost);
 
 	decide_missed(&c->m, r->id, &impacted, &lacking, lost, &c->events);
-	c->events.at[0]->body = PG_ARGISNULL(3) ? NULL : PG_DETOAST_DATUM(PG_GETARG_DATUM(3));
+	c->events.at[0]->body = PG_ARGISNULL(4) ? NULL : PG_DETOAST_DATUM(PG_GETARG_DATUM(4));
+	ids_add(&run, r->id);
+	read_by(c, &run, reads);
 	call_apply(c);
 }
 
@@ -52,6 +55,7 @@ databuild_miss(PG_FUNCTION_ARGS)
 	Refusal		refusal;
 	const Run  *r;
 	Ids			missing;
+	const Ids  *reads;
 	Call	   *c;
 
 	ids_add(&ids, DatumGetInt64(arg_needed(fcinfo, 0, "run_id")));
@@ -64,6 +68,7 @@ databuild_miss(PG_FUNCTION_ARGS)
 		call_end(c);
 		PG_RETURN_VOID();
 	}
+	reads = arg_reads(c, fcinfo, 3);
 	missing = name_refs(c, refs, n, false);
 	(void) load_named_runs(c, &ids);
 	r = marking_token(&c->m, RUN, ids.at[0]);
@@ -71,7 +76,7 @@ databuild_miss(PG_FUNCTION_ARGS)
 		call_refuse(c, &refusal);
 	lock_named(c, &missing, &r->outputs);
 	if (fresh.n > 0)
-		apply_miss(c, fcinfo, r, &missing);
+		apply_miss(c, fcinfo, r, &missing, reads);
 	else
 		call_apply(c);
 	call_end(c);

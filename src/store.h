@@ -119,6 +119,14 @@ extern Datum *filter_unknown(const Datum *refs, int n, int *nunknown);
 /* Lock them (and more, if given) in order, log those that are new. */
 extern void lock_named(Call *c, const Ids *named, const Ids *more);
 
+/* ---- read.c ---- */
+
+/* The refs that a report names as read; NULL if it names none. */
+extern Ids *arg_reads(Call *c, FunctionCallInfo fcinfo, int n);
+
+/* Say what the runs, which the call holds, read: these refs, or their declared inputs. */
+extern void read_by(Call *c, const Ids *runs, const Ids *named);
+
 /* ---- declare.c ---- */
 
 /* Unknown refs and all that they need and is unknown, sorted. */

@@ -42,6 +42,19 @@ taint(Call *c, const Ids *parts, const char *reason)
 	return id;
 }
 
+/* The refs, with what was made from them: locked together, in order. */
+static Ids
+known_and_made_from(Call *c, const Datum *refs, int n)
+{
+	Ids			named = find_refs(refs, n);
+	Datum		args[] = {ids_datum(&named)};
+	Ids			all = store_ids(Q_MADE_FROM, args);
+
+	(void) load_partitions(c, &all, LOCK_WAIT);
+	call_now(c);
+	return all;
+}
+
 PG_FUNCTION_INFO_V1(databuild_taint);
 
 Datum
@@ -50,8 +63,9 @@ databuild_taint(PG_FUNCTION_ARGS)
 	int			n;
 	Datum	   *refs = arg_refs(fcinfo, 0, "partitions", &n);
 	char	   *reason = TextDatumGetCString(arg_needed(fcinfo, 1, "reason"));
+	bool		downstream = DatumGetBool(arg_needed(fcinfo, 2, "downstream"));
 	Call	   *c = call_begin();
-	Ids			parts = known_partitions(c, refs, n);
+	Ids			parts = downstream ? known_and_made_from(c, refs, n) : known_partitions(c, refs, n);
 	int64		id = taint(c, &parts, reason);
 
 	call_apply(c);

@@ -30,6 +30,7 @@ partition_of_row(Call *c, const Rows *rows, int i)
 	p->was = p->place;
 	p->old_ticket = p->ticket;
 	p->old_prio = p->prio;
+	p->old_live_run = p->live_run;
 	p->troubled = false;
 	p->dirty = false;
 	return p;
@@ -620,6 +621,57 @@ write_taints(Call *c, const Events *events)
 	}
 }
 
+static void
+write_reads(const Events *events)
+{
+	for (int i = 0; i < events->n; i++)
+	{
+		const Event *e = events->at[i];
+
+		if (e->kind == EV_READ)
+		{
+			Datum		args[] = {ids_datum(&e->runs), ids_datum(&e->parts), ids_datum(&e->others)};
+
+			store_do(Q_READ_ADD, args, NULL);
+		}
+	}
+}
+
+/* Newest instances that are so no more; rare, since most refs are made once. */
+static void
+write_replaced(Call *c, const Events *events)
+{
+	Ids			parts = {0};
+	Ids			ids = {0};
+	Ids			instances = {0};
+	Datum		args[3];
+
+	for (int i = 0; i < events->n; i++)
+	{
+		const Event *e = events->at[i];
+
+		if (e->kind != EV_SUCCEEDED && e->kind != EV_PUBLISHED && e->kind != EV_FORGOTTEN)
+			continue;
+		for (int k = 0; k < e->parts.n; k++)
+		{
+			Partition  *p = marking_token(&c->m, PARTITION, e->parts.at[k]);
+
+			if (p->old_live_run == 0 || p->old_live_run == p->live_run)
+				continue;
+			ids_add(&parts, p->id);
+			ids_add(&ids, e->id);
+			ids_add(&instances, p->old_live_run);
+			p->old_live_run = p->live_run;
+		}
+	}
+	if (parts.n == 0)
+		return;
+	args[0] = ids_datum(&parts);
+	args[1] = ids_datum(&ids);
+	args[2] = ids_datum(&instances);
+	store_do(Q_REPLACED_ADD, args, NULL);
+}
+
 /* The want's members as bitmaps of 64 neighbouring ids. */
 static void
 write_members(int64 want, Ids *members)
@@ -744,6 +796,7 @@ settle_partitions(Call *c)
 		p->was = p->place;
 		p->old_ticket = p->ticket;
 		p->old_prio = p->prio;
+		p->old_live_run = p->live_run;
 		p->dirty = false;
 	}
 }
@@ -761,6 +814,8 @@ write_back(Call *c, const Events *events)
 	write_publications(events);
 	write_wants(c);
 	write_taints(c, events);
+	write_reads(events);
+	write_replaced(c, events);
 	write_waits(c, events);
 	settle_partitions(c);
 }

@@ -88,6 +88,7 @@ typedef struct Partition
 	PartitionPlace was;			/* its place and ticket when it was loaded */
 	int64_t		old_ticket;
 	int32_t		old_prio;
+	int64_t		old_live_run;
 	bool		troubled;		/* it had attempts, misses or a cause then */
 	bool		dirty;
 } Partition;

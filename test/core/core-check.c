@@ -329,6 +329,7 @@ static const char *const event_signals[][5] = {
 	{"want_prioritised", "want_prioritised", "", "", ""},
 	{"claimed", "", "claimed", "", "claimed"},
 	{"succeeded", "", "succeeded", "", "succeeded"},
+	{"read", "", "", "", ""},
 	{"failed", "", "failed", "", ""},
 	{"missed", "", "missed", "", ""},
 	{"run_canceled", "", "canceled", "", ""},
