@@ -279,17 +279,117 @@ END
 $$;
 COMMENT ON FUNCTION databuild.why_tree IS 'Internal: the rows of why().';
 
-CREATE FUNCTION databuild.why(partition text, max_depth int = 10, max_children int = 10)
+/*
+ * The same for a time in the past, from nothing but the log: state by the
+ * fold, edges and wants by the events up to then.  No hints: it is over.
+ */
+CREATE FUNCTION databuild.why_then(asked text, max_depth int, max_children int, at timestamptz)
+	RETURNS TABLE (depth int, partition text, state text, reason text, detail text, hint text, run_id bigint, since timestamptz)
+	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
+	SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	asked_id bigint := (SELECT p.id FROM databuild.partition p WHERE p.ref = asked);
+	last_event bigint := coalesce((SELECT e.event_id FROM databuild.event e WHERE e.recorded_at <= at ORDER BY e.event_id DESC LIMIT 1), 0);
+BEGIN
+	IF asked IS NULL OR max_depth IS NULL OR max_children IS NULL OR max_depth < 0 OR max_children < 0 THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'why() needs a partition, and a depth and number of children that are not negative';
+	END IF;
+	RETURN QUERY
+	WITH RECURSIVE f AS MATERIALIZED (SELECT f.* FROM databuild.fold(last_event) AS f),
+	j AS MATERIALIZED (SELECT DISTINCT ON (e.job_id) e.job_id, e.kind, e.body ->> 'label' AS label, (e.body ->> 'is_source')::boolean AS is_source,
+			(e.body ->> 'paused')::boolean AS paused, (e.body ->> 'max_attempts')::int AS max_attempts
+		FROM databuild.event e WHERE e.kind IN ('job_defined', 'job_dropped', 'job_paused', 'job_resumed') AND e.event_id <= last_event
+		ORDER BY e.job_id, e.event_id DESC),
+	declared AS MATERIALIZED (SELECT d.part, u.input
+		FROM (SELECT DISTINCT ON (s.part) s.part, e.others[s.upto - s.n::int + 1 : s.upto] AS inputs
+			FROM databuild.event e CROSS JOIN LATERAL (SELECT a.part, a.n, (sum(a.n) OVER (ORDER BY a.i))::int AS upto
+				FROM unnest(e.parts, e.sizes) WITH ORDINALITY AS a(part, n, i)) AS s
+			WHERE e.kind = 'declared' AND e.event_id <= last_event ORDER BY s.part, e.event_id DESC) AS d
+		CROSS JOIN LATERAL unnest(d.inputs) AS u(input)),
+	-- wants in force then, and what they cover; one that waiters share, as far as they need it
+	w AS MATERIALIZED (SELECT f.id, f.attempts = 1 AND f.run_id = 0 AS shared, e.parts
+		FROM f JOIN databuild.event e ON e.want_id = f.id AND e.kind IN ('wanted', 'needed') AND e.event_id <= last_event
+		WHERE f.machine = 'want' AND f.state = 'A' AND ((e.body ->> 'expires_at')::timestamptz > at) IS NOT FALSE),
+	edge AS MATERIALIZED (SELECT DISTINCT p.id AS waiter, u.part AS upstream
+		FROM f AS p CROSS JOIN LATERAL unnest(p.ids) AS x(want_id) JOIN w ON w.id = x.want_id AND NOT w.shared CROSS JOIN LATERAL unnest(w.parts) AS u(part)
+		WHERE p.machine = 'partition' AND p.state IN ('U', 'X')
+		UNION
+		SELECT p.id, d.input FROM f AS p JOIN declared d ON d.part = p.id WHERE p.machine = 'partition' AND p.state IN ('U', 'X')),
+	covered AS MATERIALIZED (SELECT u.part FROM w CROSS JOIN LATERAL unnest(w.parts) AS u(part) WHERE NOT w.shared
+		UNION SELECT edge.upstream FROM edge),
+	p AS MATERIALIZED (SELECT f.id, n.ref, f.state AS letter, databuild.place_name('partition', f.state) AS state, f.run_id, f.live_run, f.since, f.until,
+			f.attempts, f.misses, f.cause, f.note, j.label, j.is_source, j.paused, j.max_attempts, coalesce(j.kind, 'job_dropped') <> 'job_dropped' AS has_job
+		FROM f JOIN databuild.partition n ON n.id = f.id LEFT JOIN j ON j.job_id = f.job_id WHERE f.machine = 'partition'),
+	tree AS (
+		SELECT 0 AS depth, asked_id AS id, ARRAY[]::text[] COLLATE "C" AS path, ARRAY[asked_id] AS above
+		UNION ALL
+		SELECT t.depth + 1, c.id, t.path || c.step, t.above || c.id
+		FROM tree t CROSS JOIN LATERAL (
+			SELECT u.id, CASE WHEN u.letter IN ('F', 'X') THEN '0' ELSE '1' END || u.ref AS step
+			FROM p AS o JOIN edge ON edge.waiter = o.id JOIN p AS u ON u.id = edge.upstream
+			WHERE o.id = t.id AND CASE o.letter WHEN 'X' THEN u.letter IN ('F', 'X') ELSE u.letter <> 'L' END
+			ORDER BY u.letter NOT IN ('F', 'X'), u.ref COLLATE "C" LIMIT max_children) AS c
+		WHERE t.depth < max_depth AND c.id <> ALL (t.above))
+	SELECT t.depth, coalesce(p.ref, asked), p.state, y.reason,
+		CASE y.reason
+			WHEN 'unknown' THEN 'No call or run had named this ref then.'
+			WHEN 'live' THEN format('Instance %s was there.', p.live_run)
+			WHEN 'not_wanted' THEN 'No want in force covered it.'
+			WHEN 'no_job' THEN 'No job or source had a pattern that matches it.'
+			WHEN 'waiting_for_publish' THEN format('It comes from source "%s", which had not published it.', p.label)
+			WHEN 'cycle' THEN p.note
+			WHEN 'failed' THEN format('It had failed (%s) after %s attempts and %s misses; the last reason: %s', p.cause, p.attempts, p.misses, coalesce(n.reason, 'none was given'))
+			WHEN 'building' THEN format('Run %s of worker %s was making it.', p.run_id, r.worker)
+			WHEN 'backing_off' THEN format('Attempt %s of %s had failed (%s); claimable again at %s.', p.attempts, p.max_attempts,
+				coalesce(n.reason, 'no reason was given'), to_char(p.until, 'YYYY-MM-DD HH24:MI:SS'))
+			WHEN 'upstream_failed' THEN 'An input of it had failed.'
+			WHEN 'waiting_for_upstream' THEN 'Inputs of it were not live.'
+			WHEN 'settling' THEN 'Everything that it waited for was live.'
+			WHEN 'job_paused' THEN format('Job "%s" was paused.', p.label)
+			WHEN 'waiting_for_worker' THEN format('It was claimable; no worker of job "%s" took it.', p.label)
+			ELSE 'Its newest instance was marked invalid.' END,
+		NULL::text, CASE WHEN p.letter = 'L' THEN p.live_run WHEN p.letter IN ('B', 'F', 'R') THEN nullif(p.run_id, 0) END, p.since
+	FROM tree t LEFT JOIN p ON p.id = t.id
+	CROSS JOIN LATERAL (SELECT CASE
+			WHEN p.id IS NULL THEN 'unknown'
+			WHEN p.letter = 'L' THEN 'live'
+			WHEN p.letter IN ('M', 'T') AND p.id NOT IN (SELECT c.part FROM covered c) THEN 'not_wanted'
+			WHEN NOT p.has_job AND p.letter <> 'B' THEN 'no_job'
+			WHEN p.is_source AND p.letter NOT IN ('B', 'F') THEN 'waiting_for_publish'
+			WHEN p.letter = 'F' THEN CASE p.cause WHEN 'cycle' THEN 'cycle' ELSE 'failed' END
+			WHEN p.letter = 'B' THEN 'building'
+			WHEN p.letter = 'R' AND p.until > at THEN 'backing_off'
+			WHEN p.letter = 'X' THEN 'upstream_failed'
+			WHEN p.letter = 'U' THEN CASE WHEN EXISTS (SELECT FROM edge JOIN p AS u ON u.id = edge.upstream AND u.letter <> 'L' WHERE edge.waiter = p.id)
+				THEN 'waiting_for_upstream' ELSE 'settling' END
+			WHEN p.paused THEN 'job_paused'
+			WHEN p.letter IN ('Q', 'R') THEN 'waiting_for_worker'
+			ELSE 'tainted' END AS reason) AS y
+	LEFT JOIN databuild.run r ON r.run_id = p.run_id
+	LEFT JOIN databuild.run_note n ON n.run_id = p.run_id
+	ORDER BY t.path LIMIT 1000;
+END
+$$;
+COMMENT ON FUNCTION databuild.why_then IS 'Internal: the rows of why() for a time in the past.';
+
+CREATE FUNCTION databuild.why(partition text, max_depth int = 10, max_children int = 10, at timestamptz = NULL)
 	RETURNS TABLE (depth int, partition text, state text, reason text, detail text, hint text, run_id bigint, since timestamptz)
 	LANGUAGE sql STABLE SECURITY DEFINER ROWS 20
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT w.depth, w.partition, w.state, w.reason, w.detail, w.hint, w.run_id, w.since
-	FROM databuild.why_tree($1, $2, $3) AS w
+	FROM databuild.why_tree($1, $2, $3) AS w WHERE $4 IS NULL
+	UNION ALL
+	SELECT w.depth, w.partition, w.state, w.reason, w.detail, w.hint, w.run_id, w.since
+	FROM databuild.why_then($1, $2, $3, $4) AS w WHERE $4 IS NOT NULL
 $$;
 COMMENT ON FUNCTION databuild.why IS
 'Why the partition is not live, down to the causes: one row of depth 0 about it, then what it waits for, failed ones first, as a tree in reading order.
-max_depth: how far to follow; max_children: how many inputs of each to show; 1,000 rows at most. Reads only; the reasons are in the README. Raises 22023.';
+max_depth: how far to follow; max_children: how many inputs of each to show; 1,000 rows at most.
+at: why it was not live at that time, from the log up to then, which is read from its start; what the log does not hold (leases, collisions, how full a job was, how many came before it) is not told.
+Reads only; the reasons are in the README. Raises 22023.';
 
 CREATE FUNCTION databuild.why_want(want_id bigint)
 	RETURNS TABLE (reason text, partitions bigint, example text, detail text, hint text)
