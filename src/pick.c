@@ -374,8 +374,10 @@ sift(Pick *k, const Entry *entries, int nentries, int32 prio)
 		if (cands[i].out || !outputs_free(k, &cands[i], &got))
 			continue;
 		p = marking_token(&k->c->m, PARTITION, cands[i].entry.part);
-		if (!entry_counts(p, &cands[i].entry, prio) || marking_token(&k->making, PARTITION, p->id) != NULL)
+		if (!entry_counts(p, &cands[i].entry, prio))
 			use_up(k, &cands[i].entry.row);
+		else if (marking_token(&k->making, PARTITION, p->id) != NULL)
+			continue;			/* picked before, perhaps in vain: the entry stays */
 		else if (p->place == P_UP_FOR_RETRY && p->retry_at > k->c->now)
 			continue;			/* the clock went back: the entry stays */
 		else if (p->needs.n == 0)
