@@ -182,9 +182,9 @@ CREATE VIEW databuild.events AS
 		jsonb_strip_nulls(jsonb_build_object(
 			'runs', CASE WHEN cardinality(e.runs) > 1 THEN to_jsonb(e.runs) END,
 			'outputs', CASE WHEN e.kind NOT IN ('declared', 'makes') THEN to_jsonb(e.sizes) END,
-			'inputs', CASE WHEN e.kind = 'declared' THEN (SELECT jsonb_agg(p.ref) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
+			'inputs', CASE WHEN e.kind = 'declared' THEN (SELECT jsonb_agg(p.ref ORDER BY o.n) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
 				JOIN databuild.partition p ON p.id = o.id) END,
-			'makes', CASE WHEN e.kind = 'makes' THEN (SELECT jsonb_agg(p.ref) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
+			'makes', CASE WHEN e.kind = 'makes' THEN (SELECT jsonb_agg(p.ref ORDER BY o.n) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
 				JOIN databuild.partition p ON p.id = o.id) END,
 			'instances', CASE WHEN e.kind = 'read' THEN to_jsonb(e.others) END,
 			'counts', CASE WHEN e.kind IN ('declared', 'makes') THEN to_jsonb(e.sizes) END,
