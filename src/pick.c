@@ -465,6 +465,7 @@ take_priority(Pick *k, int from, int to)
 
 /* ---- limits ---- */
 
+/* Slots that no run has, nor this claim has given to one already: its own locks do not keep it out. */
 static Ids
 free_slots(Pick *k, const Job *job, int n)
 {
@@ -472,9 +473,11 @@ free_slots(Pick *k, const Job *job, int n)
 	Ids			slots = store_ids(Q_SLOTS_TAKE, args);
 	Ids			used = store_ids(Q_SLOTS_USED, args);
 	Ids			free = {0};
-	int			most = job->max_running - used.n;
 
-	for (int i = 0; i < slots.n && free.n < most; i++)
+	for (int i = 0; i < k->nruns; i++)
+		if (k->runs[i].job == job->id && k->runs[i].slot > 0)
+			ids_add(&used, k->runs[i].slot);
+	for (int i = 0; i < slots.n && free.n < job->max_running - used.n; i++)
 		if (!ids_have(&used, slots.at[i]))
 			ids_add(&free, slots.at[i]);
 	return free;
@@ -498,7 +501,7 @@ take_slots(Pick *k)
 			continue;
 		slots = free_slots(k, job, picked_of(k, job->id));
 		for (int r = i; r < k->nruns; r++)
-			if (k->runs[r].job == job->id)
+			if (k->runs[r].job == job->id && k->runs[r].slot == 0)
 				k->runs[r].slot = next < slots.n ? slots.at[next++] : -1;
 	}
 	for (int i = 0; i < k->nruns; i++)
