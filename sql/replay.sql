@@ -71,10 +71,10 @@ CREATE VIEW databuild.replaced_fold AS
 			UNION ALL
 			SELECT e.event_id, u.part, r.run_id
 			FROM databuild.event e
-			CROSS JOIN LATERAL (SELECT s.run_id, sum(s.n) OVER (ORDER BY s.i) - s.n AS above, sum(s.n) OVER (ORDER BY s.i) AS upto
+			CROSS JOIN LATERAL (SELECT s.run_id, row_number() OVER (ORDER BY s.i) AS k
 				FROM unnest(e.runs, coalesce(e.sizes, array_fill(CASE WHEN cardinality(e.runs) = 1 THEN cardinality(e.parts) ELSE 1 END::bigint,
-					ARRAY[cardinality(e.runs)]))) WITH ORDINALITY AS s(run_id, n, i)) AS r
-			JOIN LATERAL unnest(e.parts) WITH ORDINALITY AS u(part, k) ON u.k > r.above AND u.k <= r.upto
+					ARRAY[cardinality(e.runs)]))) WITH ORDINALITY AS s(run_id, n, i) CROSS JOIN generate_series(1, s.n)) AS r
+			JOIN LATERAL unnest(e.parts) WITH ORDINALITY AS u(part, k) ON u.k = r.k
 			WHERE e.kind = 'succeeded') AS n) AS l
 	WHERE l.before NOT IN (0, l.instance);
 COMMENT ON VIEW databuild.replaced_fold IS 'Internal: instances that newer ones replaced, as the log says it.';
