@@ -252,7 +252,7 @@ Raises 22023, 42704 (unknown want).';
  */
 CREATE FUNCTION databuild.work_there(jobs text[], patient boolean) RETURNS boolean
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 DECLARE
 	unknown text;

@@ -91,7 +91,7 @@ COMMENT ON VIEW databuild.want_partitions IS 'The refs of each want.';
  */
 CREATE FUNCTION databuild.behind(want_id bigint, OUT due_at timestamptz, OUT expires_at timestamptz)
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	WITH RECURSIVE b(want_id) AS (
 		SELECT $1

@@ -8,7 +8,7 @@
 
 CREATE FUNCTION databuild.queue_place(part_id bigint, OUT ahead bigint)
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 	WITH p AS (SELECT id, job_id, prio, ticket FROM databuild.partition WHERE id = part_id),
 	own AS (SELECT q.seq FROM p JOIN databuild.ready q ON q.job_id = p.job_id AND q.prio = p.prio AND q.seq > p.ticket
@@ -21,7 +21,7 @@ COMMENT ON FUNCTION databuild.queue_place IS
 
 CREATE FUNCTION databuild.inputs_not_live(part_id bigint, OUT lacking bigint, OUT lost bigint, OUT total bigint)
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	SELECT count(*) FILTER (WHERE p.state <> 'L'), count(*) FILTER (WHERE p.state IN ('F', 'X')), count(*)
 	FROM (SELECT DISTINCT e.upstream FROM databuild.edge e WHERE e.waiter = part_id) AS e
@@ -32,7 +32,7 @@ COMMENT ON FUNCTION databuild.inputs_not_live IS
 
 CREATE FUNCTION databuild.is_covered(part_id bigint) RETURNS boolean
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	SELECT EXISTS (SELECT FROM databuild.member m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A'
 		WHERE m.block = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1 AND (w.expires_at > databuild.clock()) IS NOT FALSE
@@ -44,7 +44,7 @@ COMMENT ON FUNCTION databuild.is_covered IS 'Internal: whether a want in force c
 CREATE FUNCTION databuild.reason_of(part_id bigint, OUT ref text, OUT state text, OUT reason text, OUT detail text, OUT hint text,
 		OUT run_id bigint, OUT since timestamptz)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 DECLARE
 	p databuild.partition%ROWTYPE;
@@ -197,7 +197,7 @@ COMMENT ON FUNCTION databuild.reason_of IS
 
 CREATE FUNCTION databuild.causes_of(part_id bigint, max_children int) RETURNS bigint[]
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	SELECT array_agg(id ORDER BY lost DESC, ref) FROM (
 		SELECT p.id, p.ref, p.state IN ('F', 'X') AS lost
@@ -394,7 +394,7 @@ Reads only; the reasons are in the README. Raises 22023.';
 CREATE FUNCTION databuild.why_want(want_id bigint)
 	RETURNS TABLE (reason text, partitions bigint, example text, detail text, hint text)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -449,7 +449,7 @@ CREATE FUNCTION databuild.lineage(partition text, direction text = 'upstream', m
 		OUT depth int, OUT output text, OUT run_id bigint, OUT input text, OUT input_run_id bigint, OUT stale boolean)
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
-	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 #variable_conflict use_column
 DECLARE
