@@ -25,7 +25,7 @@ COMMENT ON TABLE databuild.want IS 'Internal: read it as databuild.wants.';
 COMMENT ON TABLE databuild.member IS 'Internal: the partitions of wants in force, as bitmaps of 64 ids.';
 COMMENT ON TABLE databuild.wait IS 'Internal: which partition waits for the members of which derivative want.';
 COMMENT ON TABLE databuild.read IS 'Internal: the instances of inputs that runs read.';
-COMMENT ON TABLE databuild.replaced IS 'Internal: live instances that newer ones replaced, and the event that did it.';
+COMMENT ON TABLE databuild.once_live IS 'Internal: instances that are live no more, and the event until which they were.';
 COMMENT ON TABLE databuild.watch IS 'Internal: which input, when it goes live, makes a waiting partition look again.';
 COMMENT ON TABLE databuild.ready IS 'Internal: what may be claimed, in order.';
 COMMENT ON TABLE databuild.agenda IS 'Internal: what a call had to leave for a later one.';

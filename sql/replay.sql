@@ -61,24 +61,6 @@ CREATE VIEW databuild.read_fold AS
 	WHERE e.kind = 'read';
 COMMENT ON VIEW databuild.read_fold IS 'Internal: what runs read, as the log says it.';
 
-/* Each event that gives a ref another newest instance, or none (0), after the one before. */
-CREATE VIEW databuild.replaced_fold AS
-	SELECT l.part, l.event_id, l.before AS instance
-	FROM (SELECT n.part, n.event_id, n.instance, lag(n.instance, 1, 0::bigint) OVER (PARTITION BY n.part ORDER BY n.event_id) AS before
-		FROM (SELECT e.event_id, u.part, e.event_id AS instance FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts) AS u(part) WHERE e.kind = 'published'
-			UNION ALL
-			SELECT e.event_id, u.part, 0 FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts) AS u(part) WHERE e.kind = 'forgotten'
-			UNION ALL
-			SELECT e.event_id, u.part, r.run_id
-			FROM databuild.event e
-			CROSS JOIN LATERAL (SELECT s.run_id, row_number() OVER (ORDER BY s.i) AS k
-				FROM unnest(e.runs, coalesce(e.sizes, array_fill(CASE WHEN cardinality(e.runs) = 1 THEN cardinality(e.parts) ELSE 1 END::bigint,
-					ARRAY[cardinality(e.runs)]))) WITH ORDINALITY AS s(run_id, n, i) CROSS JOIN generate_series(1, s.n)) AS r
-			JOIN LATERAL unnest(e.parts) WITH ORDINALITY AS u(part, k) ON u.k = r.k
-			WHERE e.kind = 'succeeded') AS n) AS l
-	WHERE l.before NOT IN (0, l.instance);
-COMMENT ON VIEW databuild.replaced_fold IS 'Internal: instances that newer ones replaced, as the log says it.';
-
 CREATE VIEW databuild.job_fold AS
 	SELECT d.job_id, d.definition
 	FROM (SELECT DISTINCT ON (job_id) job_id, kind, body AS definition FROM databuild.event
@@ -159,9 +141,11 @@ AS $$
 		SELECT 'read', coalesce(s.run_id, r.run_id) || ':' || coalesce(s.part, r.part), to_jsonb(s), to_jsonb(r)
 		FROM databuild.read AS s FULL JOIN databuild.read_fold AS r ON r.run_id = s.run_id AND r.part = s.part
 		WHERE s.instance IS DISTINCT FROM r.instance),
-	replaced AS (
-		SELECT 'replaced', coalesce(s.part, r.part) || ':' || coalesce(s.event_id, r.event_id), to_jsonb(s), to_jsonb(r)
-		FROM databuild.replaced AS s FULL JOIN databuild.replaced_fold AS r ON r.part = s.part AND r.event_id = s.event_id
+	once_live AS (
+		SELECT 'once_live', coalesce(s.part, r.part) || ':' || coalesce(s.event_id, r.event_id), to_jsonb(s), to_jsonb(r)
+		FROM databuild.once_live AS s
+		FULL JOIN (SELECT f.id AS part, f.past[i] AS event_id, f.past[i + 1] AS instance FROM f CROSS JOIN LATERAL generate_series(1, cardinality(f.past), 2) AS i
+			WHERE f.machine = 'partition') AS r ON r.part = s.part AND r.event_id = s.event_id
 		WHERE s.instance IS DISTINCT FROM r.instance),
 	want_key AS (
 		SELECT 'want_key', coalesce(s.key, r.key), to_jsonb(s), to_jsonb(r)
@@ -174,7 +158,7 @@ AS $$
 		FULL JOIN databuild.job_fold AS r ON r.job_id = s.job_id
 		WHERE s.definition IS DISTINCT FROM r.definition)
 	SELECT * FROM partition UNION ALL SELECT * FROM run UNION ALL SELECT * FROM run_note UNION ALL SELECT * FROM want
-	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM taint UNION ALL SELECT * FROM taint_part UNION ALL SELECT * FROM input UNION ALL SELECT * FROM output UNION ALL SELECT * FROM read UNION ALL SELECT * FROM replaced UNION ALL SELECT * FROM want_key UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
+	UNION ALL SELECT * FROM member UNION ALL SELECT * FROM taint UNION ALL SELECT * FROM taint_part UNION ALL SELECT * FROM input UNION ALL SELECT * FROM output UNION ALL SELECT * FROM read UNION ALL SELECT * FROM once_live UNION ALL SELECT * FROM want_key UNION ALL SELECT * FROM publication UNION ALL SELECT * FROM job
 $$;
 COMMENT ON FUNCTION databuild.verify IS
 'Folds the whole log and compares: a row for each difference between the tables and the fold; none: state = fold(log). One snapshot, no lock; runs on a standby, too.';
@@ -215,7 +199,7 @@ BEGIN
 	DELETE FROM databuild.taint_part;
 	DELETE FROM databuild.member;
 	DELETE FROM databuild.read;
-	DELETE FROM databuild.replaced;
+	DELETE FROM databuild.once_live;
 	DELETE FROM databuild.publication;
 	DELETE FROM databuild.job;
 
@@ -243,6 +227,8 @@ BEGIN
 		SELECT f.id, f.since, coalesce(f.until, 'infinity'), f.run_id, f.attempts = 1, f.total, f.prio, f.state,
 			w.data_timestamp, w.due_at, w.expires_at, w.source, w.comment, w.key
 		FROM f JOIN databuild.want_fold AS w ON w.want_id = f.id WHERE f.machine = 'want'),
+	l AS (INSERT INTO databuild.once_live (part, event_id, instance)
+		SELECT f.id, f.past[i], f.past[i + 1] FROM f CROSS JOIN LATERAL generate_series(1, cardinality(f.past), 2) AS i WHERE f.machine = 'partition'),
 	i AS (INSERT INTO databuild.taint (taint_id, created_at, state, reason)
 		SELECT f.id, f.since, f.state, t.reason FROM f JOIN databuild.taint_fold AS t ON t.taint_id = f.id WHERE f.machine = 'taint'),
 	h AS (INSERT INTO databuild.member (want_id, block, mask)
@@ -265,7 +251,6 @@ BEGIN
 	INSERT INTO databuild.taken (part, run_id) SELECT p.id, r.run_id FROM databuild.run r CROSS JOIN LATERAL unnest(r.outputs) AS u(id)
 		JOIN databuild.partition p ON p.id = u.id AND p.state = 'L' WHERE r.state = 'R';
 	INSERT INTO databuild.read SELECT * FROM databuild.read_fold;
-	INSERT INTO databuild.replaced (part, event_id, instance) SELECT part, event_id, instance FROM databuild.replaced_fold;
 	INSERT INTO databuild.run_note SELECT * FROM databuild.run_note_fold;
 	INSERT INTO databuild.publication SELECT event_id, recorded_at, parts, body FROM databuild.event WHERE kind = 'published';
 	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;

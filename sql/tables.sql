@@ -260,8 +260,8 @@ CREATE TABLE databuild.read
 
 CREATE INDEX read_instance ON databuild.read (part, instance);
 
-/* Live instances that were replaced, by the event that did it: made anew, published anew, forgotten. */
-CREATE TABLE databuild.replaced
+/* Instances that are live no more, and the event until which they were: replaced, tainted, forgotten. */
+CREATE TABLE databuild.once_live
 (
 	part		bigint		NOT NULL,
 	event_id	bigint		NOT NULL,
@@ -390,7 +390,7 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.wait', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint_part', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.read', '');
-SELECT pg_catalog.pg_extension_config_dump('databuild.replaced', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.once_live', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.watch', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.ready', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.agenda', '');

@@ -5,9 +5,11 @@
  *
  * A worker reads an input some time between claim and report; that input may
  * have been made anew meanwhile.  What counts is the instance that was live
- * when the run was claimed, else the first since: numbers of runs and events
- * come from one sequence, so the first replacement with a greater number than
- * the run's tells it.  Inputs are only read, never locked.
+ * when the run was claimed, else the first since.  Numbers of runs and events
+ * come from one sequence, and databuild.once_live has the event that ended an
+ * instance's being live: the first such event with a greater number than the
+ * run's tells it, and if there is none, the instance is the newest.  Inputs
+ * are only read, never locked.
  */
 #include "store.h"
 

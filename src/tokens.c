@@ -30,7 +30,6 @@ partition_of_row(Call *c, const Rows *rows, int i)
 	p->was = p->place;
 	p->old_ticket = p->ticket;
 	p->old_prio = p->prio;
-	p->old_live_run = p->live_run;
 	p->troubled = false;
 	p->dirty = false;
 	return p;
@@ -637,39 +636,32 @@ write_reads(const Events *events)
 	}
 }
 
-/* Newest instances that are so no more; rare, since most refs are made once. */
+/* Instances that are live no more; rare, since most refs are made once. */
 static void
-write_replaced(Call *c, const Events *events)
+write_past(const TokenMap *map)
 {
 	Ids			parts = {0};
-	Ids			ids = {0};
+	Ids			events = {0};
 	Ids			instances = {0};
-	Datum		args[3];
 
-	for (int i = 0; i < events->n; i++)
+	for (int i = 0; i < map->n; i++)
 	{
-		const Event *e = events->at[i];
+		Partition  *p = map->tokens[i];
 
-		if (e->kind != EV_SUCCEEDED && e->kind != EV_PUBLISHED && e->kind != EV_FORGOTTEN)
-			continue;
-		for (int k = 0; k < e->parts.n; k++)
+		for (int k = 0; k < p->past.n; k += 2)
 		{
-			Partition  *p = marking_token(&c->m, PARTITION, e->parts.at[k]);
-
-			if (p->old_live_run == 0 || p->old_live_run == p->live_run)
-				continue;
 			ids_add(&parts, p->id);
-			ids_add(&ids, e->id);
-			ids_add(&instances, p->old_live_run);
-			p->old_live_run = p->live_run;
+			ids_add(&events, p->past.at[k]);
+			ids_add(&instances, p->past.at[k + 1]);
 		}
+		p->past.n = 0;
 	}
-	if (parts.n == 0)
-		return;
-	args[0] = ids_datum(&parts);
-	args[1] = ids_datum(&ids);
-	args[2] = ids_datum(&instances);
-	store_do(Q_REPLACED_ADD, args, NULL);
+	if (parts.n > 0)
+	{
+		Datum		args[] = {ids_datum(&parts), ids_datum(&events), ids_datum(&instances)};
+
+		store_do(Q_ONCE_LIVE_ADD, args, NULL);
+	}
 }
 
 /* The want's members as bitmaps of 64 neighbouring ids. */
@@ -796,7 +788,6 @@ settle_partitions(Call *c)
 		p->was = p->place;
 		p->old_ticket = p->ticket;
 		p->old_prio = p->prio;
-		p->old_live_run = p->live_run;
 		p->dirty = false;
 	}
 }
@@ -815,7 +806,7 @@ write_back(Call *c, const Events *events)
 	write_wants(c);
 	write_taints(c, events);
 	write_reads(events);
-	write_replaced(c, events);
+	write_past(&c->m.map[PARTITION]);
 	write_waits(c, events);
 	settle_partitions(c);
 }

@@ -128,6 +128,7 @@ move_partition(Marking *m, const Event *e, int64_t id, int64_t run, Refusal *ref
 	PartitionSignal signal = (PartitionSignal) net_event(e->kind)->signal[PARTITION];
 	int			target = net_target(PARTITION, (int) p->place, (int) signal);
 	PartitionPlace from = p->place;
+	int64_t		instance = p->live_run;
 
 	if (target == NET_REFUSED)
 		return refused(refusal, PARTITION, id, (int) p->place, (int) signal);
@@ -136,6 +137,11 @@ move_partition(Marking *m, const Event *e, int64_t id, int64_t run, Refusal *ref
 	p->place = (PartitionPlace) target;
 	if (p->place != from)
 		p->since = e->at;
+	if (from == P_LIVE && (p->place != P_LIVE || p->live_run != instance))
+	{
+		ids_add(&p->past, e->id);
+		ids_add(&p->past, instance);
+	}
 	if (p->place != P_UP_FOR_RETRY)
 		p->retry_at = 0;
 	if (p->place != P_FAILED)

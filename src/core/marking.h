@@ -74,6 +74,9 @@ typedef struct Partition
 	Cause		cause;
 	const char *note;			/* more about the cause */
 	Ids			waits;			/* derivative wants whose refs it waits for */
+	Ids			past;			/* an event that ended its being live, and the
+								 * instance that was; and so on.  A fold has all
+								 * of them, a call those that it adds */
 
 	/* facts: loaded for decide, no part of the state */
 	int64_t		lacking;		/* an input that is not live, or 0 */
@@ -88,7 +91,6 @@ typedef struct Partition
 	PartitionPlace was;			/* its place and ticket when it was loaded */
 	int64_t		old_ticket;
 	int32_t		old_prio;
-	int64_t		old_live_run;
 	bool		troubled;		/* it had attempts, misses or a cause then */
 	bool		dirty;
 } Partition;

@@ -942,6 +942,34 @@ check_evolve_ends(void)
 	EQUAL(p.live_run, 0);
 }
 
+/* What is live no more, or live as another instance, is noted with the event that ended it. */
+static void
+check_evolve_past(void)
+{
+	Event		ends[] = {event(EV_TAINTED), event(EV_PUBLISHED), event(EV_FORGOTTEN), event_of_run(EV_SUCCEEDED, 41)};
+	Event		others[] = {event(EV_KEPT), event(EV_REROUTED)};
+	Partition	p;
+
+	ends[0].taint = 7;
+	for (int i = 0; i < 4; i++)
+	{
+		in("evolve %s, live: what was is past", net_event(ends[i].kind)->name);
+		p = after(P_LIVE, ends[i]);
+		EQUAL(p.past.n, 2);
+		EQUAL(p.past.at[0], 77);
+		EQUAL(p.past.at[1], 20);
+	}
+	for (int i = 0; i < 2; i++)
+	{
+		in("evolve %s, live: it still is", net_event(others[i].kind)->name);
+		EQUAL(after(P_LIVE, others[i]).past.n, 0);
+	}
+	in("evolve published, tainted: that was past before");
+	EQUAL(after(P_TAINTED, event(EV_PUBLISHED)).past.n, 0);
+	in("evolve untainted");
+	EQUAL(after(P_TAINTED, event(EV_UNTAINTED)).past.n, 0);
+}
+
 static void
 check_evolve_claimed(void)
 {
@@ -2710,6 +2738,7 @@ main(void)
 	check_containers();
 	check_evolve_queueing();
 	check_evolve_ends();
+	check_evolve_past();
 	check_evolve_claimed();
 	check_evolve_wants();
 	check_evolve_runs_and_taints();

@@ -1,0 +1,71 @@
+-- What was made of the newest data would be called stale, or what was not would pass for fresh.
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS databuild;
+CREATE EXTENSION databuild;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\pset format unaligned
+\pset tuples_only on
+\pset null -
+-- the newest run of a ref
+CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
+	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
+-- which instance of u it was made of, of those that became live in their order
+CREATE FUNCTION pg_temp.read(ref text) RETURNS text LANGUAGE sql AS
+	$$SELECT 'instance ' || n || CASE WHEN l.stale THEN ', stale' ELSE '' END FROM databuild.lineage($1) AS l
+	JOIN (SELECT run_id, row_number() OVER (ORDER BY at, run_id) AS n FROM databuild.instances WHERE ref = 'u' AND state = 'live') AS i ON i.run_id = l.input_run_id$$;
+-- claims it
+CREATE FUNCTION pg_temp.claim(ref text) RETURNS text LANGUAGE sql AS
+	$$SELECT databuild.want(ARRAY[$1]); SELECT array_to_string(partitions, ',') FROM databuild.claim('w', ARRAY['t'])$$;
+CREATE FUNCTION pg_temp.done(ref text) RETURNS text LANGUAGE sql AS
+	$$SELECT databuild.succeed(pg_temp.run($1), reads => ARRAY['u']); SELECT pg_temp.read($1)$$;
+
+SELECT databuild.define_source('s', ARRAY['u']);
+SELECT databuild.define_job('t', ARRAY['t/.*']);
+-- published anew after the claim: the one before
+SELECT databuild.publish(ARRAY['u']);
+SELECT pg_temp.claim('t/1');
+SELECT databuild.publish(ARRAY['u']);
+SELECT pg_temp.done('t/1');
+-- twice: still the one of the claim
+SELECT pg_temp.claim('t/2');
+SELECT databuild.publish(ARRAY['u']);
+SELECT databuild.publish(ARRAY['u']);
+SELECT pg_temp.done('t/2');
+-- tainted after the claim, and made anew: the one of the claim
+SELECT pg_temp.claim('t/3');
+SELECT databuild.taint(ARRAY['u'], 'x') > 0;
+SELECT databuild.publish(ARRAY['u']);
+SELECT pg_temp.done('t/3');
+-- tainted at the claim, so that it was not live: the first since
+SELECT databuild.taint(ARRAY['u'], 'x') > 0;
+SELECT pg_temp.claim('t/4');
+SELECT databuild.publish(ARRAY['u']);
+SELECT pg_temp.done('t/4');
+-- the same, published once more since: the first of both
+SELECT databuild.taint(ARRAY['u'], 'x') > 0;
+SELECT pg_temp.claim('t/5');
+SELECT databuild.publish(ARRAY['u']);
+SELECT databuild.publish(ARRAY['u']);
+SELECT pg_temp.done('t/5');
+-- tainted at the claim and live again since, the same instance
+SELECT databuild.taint(ARRAY['u'], 'x') AS taint \gset
+SELECT pg_temp.claim('t/6');
+SELECT databuild.cancel_taint(:taint);
+SELECT pg_temp.done('t/6');
+-- forgotten before the claim: the first since; forgotten after it: the one of the claim
+SELECT databuild.forget(ARRAY['u'], 'x');
+SELECT pg_temp.claim('t/7');
+SELECT databuild.publish(ARRAY['u']);
+SELECT pg_temp.claim('t/8');
+SELECT databuild.forget(ARRAY['u'], 'x');
+SELECT databuild.publish(ARRAY['u']);
+SELECT pg_temp.done('t/7');
+SELECT pg_temp.done('t/8');
+
+-- the tables are what the log says, and a replay finds nothing else
+SELECT * FROM databuild.verify();
+CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
+SELECT databuild.replay() > 0;
+SELECT * FROM databuild.verify();
+(TABLE before_replay EXCEPT TABLE databuild.partitions) UNION ALL (TABLE databuild.partitions EXCEPT TABLE before_replay);
