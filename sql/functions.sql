@@ -347,6 +347,6 @@ COMMENT ON FUNCTION databuild.nth IS
 COMMENT ON FUNCTION databuild.bits IS
 'Internal: the ids that a bitmap of 64 neighbouring ones stands for.';
 COMMENT ON FUNCTION databuild.in_flight IS
-'Internal: whether another transaction has changed or locked that row version of databuild.partition.';
+'Internal: whether another transaction has changed or locked that row version of a table.';
 COMMENT ON FUNCTION databuild.event_guard IS
 'Internal: the trigger that keeps the log append-only.';

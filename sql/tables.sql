@@ -344,8 +344,8 @@ CREATE FUNCTION databuild.bits(block bigint, mask bigint) RETURNS SETOF bigint
 	LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE ROWS 8
 	AS 'MODULE_PATHNAME', 'databuild_bits';
 
-/* Whether another transaction has changed or locked the partition's row. */
-CREATE FUNCTION databuild.in_flight(row_id tid) RETURNS boolean
+/* Whether another transaction has changed or locked that row of the table. */
+CREATE FUNCTION databuild.in_flight(relation oid, row_id tid) RETURNS boolean
 	LANGUAGE C STRICT VOLATILE
 	AS 'MODULE_PATHNAME', 'databuild_in_flight';
 

@@ -24,10 +24,9 @@
 
 #include "access/heapam.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "utils/lsyscache.h"
 
 /* A mark moves only when it would skip this many numbers. */
 #define MARK_STEP	1000
@@ -135,21 +134,39 @@ load_inputs(Call *c, const Ids *ids, const Ids *starts, bool full)
 	rows_free(&rows);
 }
 
-/* The greatest priority among the wants in force on each. */
-void
-look_load_cover(Call *c, const Ids *ids)
+/*
+ * The greatest priority among the wants in force on each.  Returns those with
+ * a want that another session may be ending or moving: it saw the partition
+ * at rest and does not tell it, so it must be looked at again.
+ */
+static Ids
+load_cover(Call *c, const Ids *ids)
 {
 	Datum		args[] = {ids_datum(ids), TimestampTzGetDatum(c->now)};
+	Ids			moving = {0};
 	Rows		rows;
 
 	if (ids->n == 0)
-		return;
+		return moving;
 	for (int i = 0; i < ids->n; i++)
 		((Partition *) marking_token(&c->m, PARTITION, ids->at[i]))->cover = PRIORITY_NONE;
 	rows = store_rows(Q_COVER, args, NULL);
 	for (int i = 0; i < rows.n; i++)
+	{
 		((Partition *) marking_token(&c->m, PARTITION, rows_int64(&rows, i, 0)))->cover = rows_int32(&rows, i, 1);
+		if (DatumGetBool(rows_datum(&rows, i, 2)))
+			ids_add(&moving, rows_int64(&rows, i, 0));
+	}
 	rows_free(&rows);
+	return moving;
+}
+
+void
+look_load_cover(Call *c, const Ids *ids)
+{
+	Ids			moving = load_cover(c, ids);
+
+	leave(&moving, &none);
 }
 
 /*
@@ -783,6 +800,7 @@ look_agenda(Call *c, int limit)
 	Ids			keep = {0};
 	Ids			taken;
 	Ids			moving;
+	Ids			uncertain;
 
 	cursor = e.n < limit ? 0 : e.last;
 	advance_agenda();
@@ -795,10 +813,12 @@ look_agenda(Call *c, int limit)
 		requeue(c, &taken);
 	load_needs(c, &taken);
 	load_inputs(c, &taken, &none, true);
-	look_load_cover(c, &taken);
+	uncertain = load_cover(c, &taken);
 	moving = unsettled(c, &taken);
 	for (int i = 0; i < moving.n; i++)
 		ids_add(&keep, moving.at[i]);
+	for (int i = 0; i < uncertain.n; i++)
+		ids_add(&keep, uncertain.at[i]);
 	decide_look(&c->m, &taken, &c->events);
 	look_watch(c, &taken);
 	drop_entries(&e, &keep);
@@ -990,9 +1010,8 @@ PG_FUNCTION_INFO_V1(databuild_in_flight);
 Datum
 databuild_in_flight(PG_FUNCTION_ARGS)
 {
-	ItemPointer tid = (ItemPointer) PG_GETARG_POINTER(0);
-	Relation	rel = table_open(get_relname_relid("partition", get_namespace_oid("databuild", false)),
-								 AccessShareLock);
+	Relation	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
+	ItemPointer tid = (ItemPointer) PG_GETARG_POINTER(1);
 	HeapTupleData tuple = {.t_self = *tid,.t_tableOid = RelationGetRelid(rel)};
 	Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(tid));
 	Page		page;
@@ -1007,6 +1026,9 @@ databuild_in_flight(PG_FUNCTION_ARGS)
 		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
 		tuple.t_len = ItemIdGetLength(item);
 		result = HeapTupleSatisfiesUpdate(&tuple, GetCurrentCommandId(false), buffer);
+		if (result == TM_BeingModified && !(tuple.t_data->t_infomask & HEAP_XMAX_IS_MULTI) &&
+			TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmax(tuple.t_data)))
+			result = TM_Ok;		/* only our own lock */
 	}
 	UnlockReleaseBuffer(buffer);
 	table_close(rel, AccessShareLock);
