@@ -100,9 +100,12 @@ prioritise(const Partition *p, int32_t prio, Events *out)
 	ids_add(&events_group(out, EV_PRIORITISED, prio, 0, CAUSE_NONE)->parts, p->id);
 }
 
-/* True if the end of the run that did not make it leaves nothing to decide. */
+/*
+ * True if the end of the run that did not make it leaves nothing to decide.
+ * cause: what is counted even if nobody wants it: ATTEMPTS, MISSES or NONE.
+ */
 static bool
-settled_without(Marking *m, const Partition *p, bool failed, Events *out)
+settled_without(Marking *m, const Partition *p, Cause cause, Events *out)
 {
 	if (p->place == P_LIVE)
 		return true;
@@ -113,7 +116,7 @@ settled_without(Marking *m, const Partition *p, bool failed, Events *out)
 	}
 	if (p->prio == PRIORITY_NONE || !has_maker(m, p))
 	{
-		fall_back(p, failed ? CAUSE_ATTEMPTS : CAUSE_NONE, out);
+		fall_back(p, cause, out);
 		return true;
 	}
 	return false;
@@ -126,7 +129,7 @@ attempt_failed(Marking *m, const Partition *p, bool retry, int64_t now, Events *
 	const Job  *job = marking_job(m, p->job);
 	int32_t		attempts = p->attempts + 1;
 
-	if (settled_without(m, p, true, out))
+	if (settled_without(m, p, CAUSE_ATTEMPTS, out))
 		return;
 	if (!retry)
 		give_up(p, CAUSE_NO_RETRY, out);
@@ -284,7 +287,7 @@ decide_ended(Marking *m, EventKind kind, const Ids *run_ids, bool retry, const c
 
 			if (kind != EV_RUN_CANCELED)
 				attempt_failed(m, p, retry, now, out);
-			else if (!settled_without(m, p, false, out))
+			else if (!settled_without(m, p, CAUSE_NONE, out))
 				give_up(p, CAUSE_CANCELED, out);
 		}
 	}
@@ -371,7 +374,7 @@ decide_missed(Marking *m, int64_t run, const Ids *impacted, const Ids *lacking, 
 	{
 		Partition  *p = partition(m, r->outputs.at[k]);
 
-		if (settled_without(m, p, false, out))
+		if (settled_without(m, p, CAUSE_MISSES, out))
 			continue;
 		if (ids_have(impacted, p->id))
 			hold_up(m, p, lacking, &waiters, out);

@@ -111,6 +111,7 @@ partition_changes(Partition *p, const Event *e, PartitionSignal signal, int64_t 
 		case PS_FELL_BACK:
 		case PS_FELL_TAINTED:
 			p->attempts += e->cause == CAUSE_ATTEMPTS;
+			p->misses += e->cause == CAUSE_MISSES;
 			break;
 		case PS_REBUILT:
 			p->run = run;

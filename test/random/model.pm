@@ -434,7 +434,8 @@ sub call_forget
 
 	foreach my $part (map { $self->{parts}{$_} } @there)
 	{
-		@$part{qw(state live_run is_there taint why attempts misses)} = ('missing', undef, 0, undef, undef, 0, 0);
+		@$part{qw(state live_run instance is_there taint why attempts misses)}
+			= ('missing', undef, undef, 0, undef, undef, 0, 0);
 	}
 	$self->wrong("forget() returned $got->{rows}[0][0] instead of " . @there) if $got->{rows}[0][0] != @there;
 	return;
@@ -575,6 +576,8 @@ sub call_claim
 			attempt  => $part->{attempts} + 1,
 			lease    => $lease,
 			lease_at => $self->{now} + $lease,
+			claimed_at => ++$self->{lived},
+			saw => { map { $_->{ref} => $_->{instance} } grep { $_->{state} eq 'live' } values %{ $self->{parts} } },
 		};
 		my $expected = join '|', $run->{job}, $job->{config}, $run->{attempt}, seconds($run->{lease_at});
 		my $returned = join '|', $label, $config, $attempt, $lease_at;
@@ -900,6 +903,8 @@ sub go_live
 	my ($self, $part, $run) = @_;
 
 	@$part{qw(live_run is_there taint)} = ($run // 'published', 1, undef);
+	$part->{instance} = ++$self->{lived};
+	$part->{read} = defined $run ? $self->read_by($self->{runs}{$run}, $part) : {};
 	$self->be_live($part);
 	return;
 }
@@ -910,7 +915,31 @@ sub be_live
 
 	$self->stop_waiting($part, 'successful');
 	@$part{qw(state attempts misses retry_at order why)} = ('live', 0, 0);
+	push @{ $part->{lives} }, [ ++$self->{lived}, $part->{instance} ];
 	return;
+}
+
+# Of each declared input the instance that was live when the run was claimed, or the first since, or the newest.
+sub read_by
+{
+	my ($self, $run, $part) = @_;
+	my %read;
+
+	foreach my $input (grep { defined $_->{instance} } map { $self->{parts}{$_} // {} } $self->inputs_of($part->{ref}))
+	{
+		my ($since) = grep { $_->[0] > $run->{claimed_at} } @{ $input->{lives} };
+
+		$read{ $input->{ref} } = $run->{saw}{ $input->{ref} } // ($since // [ 0, $input->{instance} ])->[1];
+	}
+	return \%read;
+}
+
+# Is there a newer instance of what it was made from?
+sub is_stale
+{
+	my ($self, $part) = @_;
+
+	return any { ($self->{parts}{$_}{instance} // 0) > $part->{read}{$_} } keys %{ $part->{read} // {} };
 }
 
 # Wants whose time is over: a claim and a tick see it, other calls may.
@@ -951,10 +980,10 @@ sub settle
 		$changed = 0;
 		foreach my $part (map { $self->{parts}{$_} } sort keys %{ $self->{parts} })
 		{
-			my $before = $part->{state};
+			my $before = "$part->{state} @{ $part->{lacking} // [] }";
 
 			$self->settle_partition($part);
-			$changed = 1 if $part->{state} ne $before;
+			$changed = 1 if "$part->{state} @{ $part->{lacking} // [] }" ne $before;
 		}
 		foreach my $want (@{ $self->{derived} })
 		{
@@ -1122,6 +1151,10 @@ sub wait_for_more
 	my ($self, $part) = @_;
 	my %waited = map { $_ => 1 } @{ $part->{lacking} };
 	my @more = grep { !$waited{$_} } $self->lacks($part->{ref}) or return;
+
+	# The design does not say whether what waits only until a cycle is seen, and is blocked then, wants more meanwhile.
+	return if ($self->{real}{partition}{ $part->{ref} } // '') eq 'upstream_failed'
+		&& all { ($self->{real}{partition}{$_} // 'missing') =~ /^(missing|tainted)$/ } @more;
 	my $want = { refs => \@more, made_for => [ $part->{ref} ], ended => undef, step => $self->{step} };
 
 	$self->know($_) foreach @more;
@@ -1474,7 +1507,8 @@ sub reasons
 	my $part = $self->{parts}{$ref};
 	my $wanted = $self->is_wanted($ref);
 	my $over = any { is_over($self, $_) } values %{ $self->{wants} };   # then both may be said
-	return ('live') if $part->{state} eq 'live';
+
+	return $self->is_stale($part) ? 'stale' : 'live' if $part->{state} eq 'live';
 	return $part->{state} eq 'missing' && $part->{job} && $self->makeable($ref) ? 'not_wanted'
 		: ('not_wanted', $self->reasons_of_work($part)) if $over;
 	return ('not_wanted', $part->{state} eq 'tainted' ? 'tainted' : (),

@@ -52,6 +52,17 @@ SELECT databuild.succeed(pg_temp.run('b'));
 SELECT pg_temp.claim();
 SELECT databuild.succeed(pg_temp.run('second'));
 SELECT * FROM pg_temp.states();
+-- a miss that nobody waits for counts, too
+SELECT databuild.want(ARRAY['third'], comment => 'third') > 0;
+SELECT pg_temp.claim();
+SELECT databuild.cancel_want(want_id) FROM databuild.wants WHERE comment = 'third';
+SELECT databuild.miss(pg_temp.run('third'), ARRAY['a']);
+SELECT databuild.want(ARRAY['third']) > 0;
+SELECT pg_temp.claim();
+SELECT databuild.miss(pg_temp.run('third'), ARRAY['a']);
+SELECT pg_temp.claim();
+SELECT databuild.miss(pg_temp.run('third'), ARRAY['a']);
+SELECT state, reason, detail ~ '^3 ' FROM databuild.why('third');
 
 -- the tables are what the log says, and a replay finds nothing else
 SELECT * FROM databuild.verify();
