@@ -335,7 +335,7 @@ COMMENT ON FUNCTION databuild.horizon IS
 
 CREATE FUNCTION databuild.fold(upto bigint, OUT machine text, OUT id bigint, OUT state "char", OUT job_id int, OUT prio int,
 		OUT run_id bigint, OUT live_run bigint, OUT since timestamptz, OUT until timestamptz, OUT attempts int, OUT misses int,
-		OUT cause text, OUT note text, OUT ids bigint[], OUT total bigint, OUT past bigint[])
+		OUT cause text, OUT note text, OUT ids bigint[], OUT total bigint, OUT past bigint[], OUT changed bigint)
 	RETURNS SETOF record
 	LANGUAGE C STABLE ROWS 100000 SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_fold';

@@ -17,7 +17,7 @@ COMMENT ON SEQUENCE databuild.want_id_seq IS 'Internal: numbers wants.';
 COMMENT ON TABLE databuild.event IS 'Internal: the append-only log; read it as databuild.events.';
 COMMENT ON TABLE databuild.job IS 'Internal: read it as databuild.jobs.';
 COMMENT ON TABLE databuild.partition IS 'Internal: read it as databuild.partitions.';
-COMMENT ON TABLE databuild.trouble IS 'Internal: attempts, misses, retries and causes of failure of the partitions that have any.';
+COMMENT ON TABLE databuild.trouble IS 'Internal: attempts, misses, retries and causes of failure of the partitions that have any, and which changed while a run was making them.';
 COMMENT ON TABLE databuild.run IS 'Internal: read it as databuild.job_runs.';
 COMMENT ON TABLE databuild.run_note IS 'Internal: reason, metadata and partial results of the runs that have any.';
 COMMENT ON TABLE databuild.publication IS 'Internal: instances that were published.';

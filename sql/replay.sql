@@ -78,11 +78,11 @@ AS $$
 	partition AS (
 		SELECT 'partition', coalesce(s.id, r.id)::text, to_jsonb(s), to_jsonb(r)
 		FROM (SELECT p.id, p.ref, p.state, p.job_id, p.prio, p.run, p.live_run, p.ticket, p.since, coalesce(t.attempts, 0) AS attempts,
-				coalesce(t.misses, 0) AS misses, t.retry_at, t.cause, t.note,
+				coalesce(t.misses, 0) AS misses, t.retry_at, t.cause, t.note, coalesce(t.changed, 0) AS changed,
 				ARRAY(SELECT w.want_id FROM databuild.wait w WHERE w.waiter = p.id ORDER BY 1) AS waits
 			FROM databuild.partition p LEFT JOIN databuild.trouble t ON t.part = p.id) AS s
 		FULL JOIN (SELECT f.id, n.name COLLATE "C" AS ref, f.state, f.job_id, f.prio::smallint AS prio, f.run_id AS run, f.live_run, f.total AS ticket, f.since,
-				f.attempts, f.misses, f.until AS retry_at, f.cause, f.note, f.ids AS waits
+				f.attempts, f.misses, f.until AS retry_at, f.cause, f.note, f.changed, f.ids AS waits
 			FROM f LEFT JOIN names n ON n.part = f.id WHERE f.machine = 'partition') AS r ON r.id = s.id
 		WHERE s IS DISTINCT FROM r),
 	run AS (
@@ -212,9 +212,9 @@ BEGIN
 		SELECT f.id, n.name, f.state, f.job_id, f.prio, f.run_id, f.live_run, f.total, f.since
 		FROM f JOIN (SELECT u.part, u.name FROM databuild.event e, unnest(e.parts, e.names) AS u(part, name) WHERE e.kind = 'known') AS n ON n.part = f.id
 		WHERE f.machine = 'partition'),
-	b AS (INSERT INTO databuild.trouble (part, attempts, misses, retry_at, cause, note)
-		SELECT id, attempts, misses, until, cause, note FROM f
-		WHERE machine = 'partition' AND (attempts <> 0 OR misses <> 0 OR until IS NOT NULL OR cause IS NOT NULL)),
+	b AS (INSERT INTO databuild.trouble (part, attempts, misses, retry_at, cause, note, changed)
+		SELECT id, attempts, misses, until, cause, note, changed FROM f
+		WHERE machine = 'partition' AND (attempts <> 0 OR misses <> 0 OR until IS NOT NULL OR cause IS NOT NULL OR changed <> 0)),
 	c AS (INSERT INTO databuild.wait (waiter, want_id, declared)
 		SELECT f.id, u.want_id, w.run_id = 0 FROM f, unnest(f.ids) AS u(want_id)
 		JOIN (SELECT id, run_id FROM f AS w WHERE w.machine = 'want') AS w ON w.id = u.want_id WHERE f.machine = 'partition'),
@@ -284,7 +284,7 @@ AS $$
 			UNION ALL
 			SELECT b, p.prio, NULL FROM databuild.declared_wait d CROSS JOIN databuild.bits(d.block, d.mask) AS b
 				JOIN databuild.partition p ON p.id = d.waiter) AS u GROUP BY u.part),
-	p AS (SELECT p.*, c.prio AS cover, c.over IS TRUE AS over, t.attempts, t.retry_at, j.job_id IS NOT NULL AND NOT j.is_source AS has_maker,
+	p AS (SELECT p.*, c.prio AS cover, c.over IS TRUE AS over, t.attempts, t.retry_at, t.changed, j.job_id IS NOT NULL AND NOT j.is_source AS has_maker,
 			EXISTS (SELECT FROM left_over l WHERE l.part = p.id) AS to_be_looked_at
 		FROM databuild.partition p LEFT JOIN cover c ON c.part = p.id
 		LEFT JOIN databuild.trouble t ON t.part = p.id LEFT JOIN databuild.job j ON j.job_id = p.job_id)
@@ -296,6 +296,9 @@ AS $$
 	UNION ALL
 	SELECT 'run_makes', r.part::text, format('run %s is running, but it is %s', r.run_id, databuild.place_name('partition', p.state))
 		FROM making r JOIN databuild.partition p ON p.id = r.part WHERE p.state NOT IN ('B', 'L')
+	UNION ALL
+	SELECT 'change_is_awaited', p.ref, format('event %s noted a change of its rows, but no run is making it', p.changed)
+		FROM p WHERE p.changed <> 0 AND NOT EXISTS (SELECT FROM making m WHERE m.part = p.id)
 	UNION ALL
 	SELECT 'queued_is_ready', p.ref, 'no entry of the ready set stands for it'
 		FROM p WHERE p.state = 'Q' AND NOT EXISTS (SELECT FROM entered q WHERE q.part = p.id AND q.job_id = p.job_id AND q.prio = p.prio AND q.seq > p.ticket)

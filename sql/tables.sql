@@ -90,7 +90,8 @@ CREATE TABLE databuild.trouble
 	misses		int			NOT NULL,
 	retry_at	timestamptz,
 	cause		text,
-	note		text
+	note		text,
+	changed		bigint		NOT NULL DEFAULT 0		-- event by which its rows changed while a run was making it
 ) WITH (fillfactor = 70);
 
 CREATE TABLE databuild.run

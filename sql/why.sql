@@ -121,7 +121,8 @@ BEGIN
 	END IF;
 	IF p.state = 'B' AND r.lease_at >= now_ THEN
 		reason := 'building';
-		detail := format('Run %s of worker %s makes it, attempt %s, since %s.', r.run_id, r.worker, r.attempt, to_char(r.started_at, 'YYYY-MM-DD HH24:MI:SS'));
+		detail := format('Run %s of worker %s makes it, attempt %s, since %s.', r.run_id, r.worker, r.attempt, to_char(r.started_at, 'YYYY-MM-DD HH24:MI:SS'))
+			|| CASE WHEN t.changed <> 0 THEN ' Rows that name it changed meanwhile: the end of the run publishes it.' ELSE '' END;
 		hint := format('Its lease holds until %s.', to_char(r.lease_at, 'YYYY-MM-DD HH24:MI:SS'));
 		RETURN;
 	END IF;

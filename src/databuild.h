@@ -134,6 +134,7 @@ typedef struct Call
 	Ids			moved_wants;	/* whose priority changed */
 	Ids			moved_waiters;	/* waiting partitions whose priority changed */
 	Ids			released;		/* outputs of runs that ended */
+	Ids			changed;		/* those that changed meanwhile: publish them */
 	Ids			uncovered;		/* partitions that lost a want */
 	Ids			covered;		/* that got one that does not name them */
 	Ids			began_to_wait;	/* must watch, and be no cycle */

@@ -91,9 +91,9 @@ fold_events(Marking *m, int64 upto)
 }
 
 /* ---- rows: machine, id, state, job, prio, run, live_run, since, until,
- *	attempts, misses, cause, note, ids, total, past ---- */
+ *	attempts, misses, cause, note, ids, total, past, changed ---- */
 
-#define COLUMNS 16
+#define COLUMNS 17
 
 static void
 put(ReturnSetInfo *result, Datum *values, bool *nulls, Machine machine, int64 id, int place)
@@ -133,6 +133,7 @@ put_partition(ReturnSetInfo *result, Partition *p)
 	values[13] = ids_datum(&p->waits);
 	values[14] = Int64GetDatum(p->ticket);
 	values[15] = ids_datum(&p->past);
+	values[16] = Int64GetDatum(p->changed);
 	put(result, values, nulls, PARTITION, p->id, (int) p->place);
 }
 
@@ -140,7 +141,7 @@ static void
 put_run(ReturnSetInfo *result, const Run *r)
 {
 	Datum		values[COLUMNS] = {0};
-	bool		nulls[COLUMNS] = {0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 1};
+	bool		nulls[COLUMNS] = {0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 1, 1};
 
 	values[3] = Int32GetDatum(r->job);
 	values[7] = TimestampTzGetDatum(r->started);
@@ -154,7 +155,7 @@ static void
 put_want(ReturnSetInfo *result, const Want *w)
 {
 	Datum		values[COLUMNS] = {0};
-	bool		nulls[COLUMNS] = {0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0, 1};
+	bool		nulls[COLUMNS] = {0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1};
 
 	values[4] = Int32GetDatum(w->prio);
 	values[5] = Int64GetDatum(w->run);
@@ -169,7 +170,7 @@ static void
 put_taint(ReturnSetInfo *result, const Taint *t)
 {
 	Datum		values[COLUMNS] = {0};
-	bool		nulls[COLUMNS] = {0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1};
+	bool		nulls[COLUMNS] = {0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 	values[7] = TimestampTzGetDatum(t->created);
 	put(result, values, nulls, TAINT, t->id, (int) t->place);

@@ -244,6 +244,23 @@ requeue(Call *c, const Ids *parts)
 	ready_add(c, &claimable);
 }
 
+/*
+ * What changed while runs were making it that have ended.  The call that ends
+ * a run holds all its outputs, and whoever noted the change held them, too: so
+ * it is seen here, and nobody waits and nothing is left for later.
+ */
+static void
+publish_late(Call *c)
+{
+	Ids			changed = c->changed;
+	Refusal		refusal;
+
+	memset(&c->changed, 0, sizeof(Ids));
+	ids_sort(&changed);
+	if (!decide_published(&c->m, &changed, &c->events, &refusal))
+		call_refuse(c, &refusal);
+}
+
 /* Outputs of runs that ended: what collided with them may try again. */
 static void
 tell_collided(Call *c)
@@ -559,7 +576,9 @@ bool
 look_consequences(Call *c)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (c->to_live.n > 0)
+	if (c->changed.n > 0)
+		publish_late(c);
+	else if (c->to_live.n > 0)
 		tell_watchers(c);
 	else if (c->released.n > 0)
 		tell_collided(c);

@@ -50,6 +50,7 @@ load_trouble(Call *c, const Ids *ids)
 		p->retry_at = rows_null(&rows, i, 3) ? 0 : rows_int64(&rows, i, 3);
 		p->cause = rows_null(&rows, i, 4) ? CAUSE_NONE : cause_by_name(rows_text(&rows, i, 4));
 		p->note = rows_text(&rows, i, 5);
+		p->changed = rows_int64(&rows, i, 6);
 		p->troubled = true;
 	}
 	rows_free(&rows);
@@ -319,7 +320,7 @@ write_partitions(const TokenMap *unsorted)
 static bool
 in_trouble(const Partition *p)
 {
-	return p->attempts != 0 || p->misses != 0 || p->retry_at != 0 || p->cause != CAUSE_NONE;
+	return p->attempts != 0 || p->misses != 0 || p->retry_at != 0 || p->cause != CAUSE_NONE || p->changed != 0;
 }
 
 static void
@@ -332,6 +333,7 @@ write_trouble(const TokenMap *map)
 	int64	   *retry_at = palloc(sizeof(int64) * (map->n + 1));
 	const char **causes = palloc(sizeof(char *) * (map->n + 1));
 	const char **notes = palloc(sizeof(char *) * (map->n + 1));
+	Ids			changed = {0};
 
 	for (int i = 0; i < map->n; i++)
 	{
@@ -346,6 +348,7 @@ write_trouble(const TokenMap *map)
 			retry_at[ids.n] = p->retry_at;
 			causes[ids.n] = p->cause == CAUSE_NONE ? NULL : cause_name(p->cause);
 			notes[ids.n] = p->note;
+			ids_add(&changed, p->changed);
 			ids_add(&ids, p->id);
 		}
 		else if (p->troubled)
@@ -361,7 +364,7 @@ write_trouble(const TokenMap *map)
 	if (ids.n > 0)
 	{
 		Datum		args[] = {ids_datum(&ids), int32s_datum(attempts, ids.n), int32s_datum(misses, ids.n),
-		times_datum(retry_at, ids.n), texts_datum(causes, ids.n), texts_datum(notes, ids.n)};
+		times_datum(retry_at, ids.n), texts_datum(causes, ids.n), texts_datum(notes, ids.n), ids_datum(&changed)};
 
 		store_do(Q_TROUBLE_WRITE, args, NULL);
 	}
@@ -455,12 +458,23 @@ write_timers(Call *c, const Events *events)
 	timer_add('R', &times, &ids);
 }
 
+/* What changed while they made it is published now. */
+static void
+find_changed(Call *c, const Run *r)
+{
+	for (int k = 0; k < r->outputs.n; k++)
+		if (((Partition *) marking_token(&c->m, PARTITION, r->outputs.at[k]))->changed != 0)
+			ids_add(&c->changed, r->outputs.at[k]);
+}
+
 /* What runs that ended held besides their outputs; who collided may try again. */
 static void
 release(Call *c, const Ids *ended)
 {
 	Datum		args[] = {ids_datum(ended)};
 
+	for (int i = 0; i < ended->n; i++)
+		find_changed(c, marking_token(&c->m, RUN, ended->at[i]));
 	if (route_any_limits())
 		store_do(Q_SLOTS_FREE, args, NULL);
 	if (!route_any_outputs())

@@ -432,6 +432,28 @@ decide_sent_back(Marking *m, const Ids *parts, Events *out)
 		queue(partition(m, parts->at[i]), partition(m, parts->at[i])->prio, out);
 }
 
+/*
+ * Rows that name the partitions changed: these are live anew; where a run is
+ * making one, it is only noted, and the end of that run publishes it.
+ */
+void
+decide_changed(Marking *m, const Ids *parts, Events *out)
+{
+	Event	   *published = NULL;
+	Event	   *changed = NULL;
+
+	for (int i = 0; i < parts->n; i++)
+	{
+		const Partition *p = partition(m, parts->at[i]);
+		bool		made = p->place == P_BUILDING || p->taken_by != 0;
+		Event	  **e = made ? &changed : &published;
+
+		if (*e == NULL)
+			*e = events_add(out, made ? EV_CHANGED : EV_PUBLISHED);
+		ids_add(&(*e)->parts, p->id);
+	}
+}
+
 /* Live without a run; refused (false) for what a run is making. */
 bool
 decide_published(Marking *m, const Ids *parts, Events *out, Refusal *refusal)

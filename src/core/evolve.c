@@ -79,6 +79,10 @@ partition_changes(Partition *p, const Event *e, PartitionSignal signal, int64_t 
 			break;
 		case PS_PUBLISHED:
 			became_live(p, e->id);
+			p->changed = 0;
+			break;
+		case PS_CHANGED:
+			p->changed = e->id;
 			break;
 		case PS_KEPT:
 		case PS_UNTAINTED:

@@ -73,6 +73,8 @@ typedef struct Partition
 	int64_t		retry_at;
 	Cause		cause;
 	const char *note;			/* more about the cause */
+	int64_t		changed;		/* event by which its rows changed while a run
+								 * was making it; the end of the run publishes it */
 	Ids			waits;			/* derivative wants whose refs it waits for */
 	Ids			past;			/* an event that ended its being live, and the
 								 * instance that was; and so on.  A fold has all
@@ -91,7 +93,7 @@ typedef struct Partition
 	PartitionPlace was;			/* its place and ticket when it was loaded */
 	int64_t		old_ticket;
 	int32_t		old_prio;
-	bool		troubled;		/* it had attempts, misses or a cause then */
+	bool		troubled;		/* it had a row of databuild.trouble then */
 	bool		dirty;
 } Partition;
 
@@ -209,6 +211,7 @@ extern void decide_missed(Marking *m, int64_t run, const Ids *impacted, const Id
 extern void decide_cycle(Marking *m, const Ids *parts, const char *path, Events *out);
 extern void decide_redeclared(Marking *m, const Ids *parts, Events *out);
 extern void decide_sent_back(Marking *m, const Ids *parts, Events *out);
+extern void decide_changed(Marking *m, const Ids *parts, Events *out);
 extern bool decide_published(Marking *m, const Ids *parts, Events *out, Refusal *refusal);
 extern void decide_retried(Marking *m, const Ids *parts, Events *out);
 extern void decide_tainted(Marking *m, const Ids *parts, int64_t taint, const char *reason, Events *out);

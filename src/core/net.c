@@ -51,13 +51,13 @@ static const PlaceRow partition_places[] = {
 };
 
 static const signed char partition_net[N_PARTITION_PLACES][PS_NO] = {
-#define PARTITION_PLACE(p, letter, name, class, kno, que, wai, blo, cla, suc, kep, bac, gav, fel, feT, pub, tai, reb, unt, ret, forg, pri, rer) \
-	[P_##p] = {kno, que, wai, blo, cla, suc, kep, bac, gav, fel, feT, pub, tai, reb, unt, ret, forg, pri, rer},
+#define PARTITION_PLACE(p, letter, name, class, kno, que, wai, blo, cla, suc, kep, bac, gav, fel, feT, pub, cha, tai, reb, unt, ret, forg, pri, rer) \
+	[P_##p] = {kno, que, wai, blo, cla, suc, kep, bac, gav, fel, feT, pub, cha, tai, reb, unt, ret, forg, pri, rer},
 #include "net.def"
 #undef PARTITION_PLACE
 };
 
-_Static_assert(PS_NO == 19, "partition rows and signals differ in number");
+_Static_assert(PS_NO == 20, "partition rows and signals differ in number");
 
 #undef M
 #undef Q

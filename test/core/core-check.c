@@ -122,6 +122,8 @@ static const Move moves[] = {
 	/* from every place but building */
 	{PARTITION, "published", "missing>live queued>live upstream_building>live up_for_retry>live live>live failed>live "
 	"upstream_failed>live tainted>live"},
+	/* only what a run is making, or making anew */
+	{PARTITION, "changed", "building>building live>live"},
 	{PARTITION, "tainted", "live>tainted"},
 	{PARTITION, "rebuilt", "tainted>building"},
 	/* a canceled taint: not what is being made, nor what is forgotten */
@@ -343,6 +345,7 @@ static const char *const event_signals[][5] = {
 	{"fell_back", "", "", "", "fell_back"},
 	{"fell_tainted", "", "", "", "fell_tainted"},
 	{"published", "", "", "", "published"},
+	{"changed", "", "", "", "changed"},
 	{"tainted", "", "", "tainted", "tainted"},
 	{"rebuilt", "", "", "", "rebuilt"},
 	{"taint_canceled", "", "", "taint_canceled", ""},
@@ -894,6 +897,31 @@ check_evolve_ends(void)
 		EQUAL(p.retry_at, 0);
 		EQUAL(p.cause, CAUSE_NONE);
 		EQUAL(p.waits.n, 0);
+	}
+
+	in("evolve changed: known by its event until it is published");
+	for (int i = 0; i < 2; i++)
+	{
+		Marking		m = world();
+		Refusal		refusal = {0};
+
+		e = event(EV_CHANGED);
+		e.id = 78;
+		e.at = 99;
+		ids_add(&e.parts, 5);
+		part(&m, 5, i == 0 ? P_BUILDING : P_LIVE)->since = 11;
+		CHECK(evolve(&m, &e, &refusal));
+		EQUAL(token(&m, 5)->changed, 78);
+		EQUAL(token(&m, 5)->place, i == 0 ? P_BUILDING : P_LIVE);
+		EQUAL(token(&m, 5)->since, 11);
+		e.kind = i == 0 ? EV_KEPT : EV_SUCCEEDED;
+		CHECK(evolve(&m, &e, &refusal));
+		EQUAL(token(&m, 5)->changed, 78);
+		e.kind = EV_PUBLISHED;
+		e.id = 79;
+		CHECK(evolve(&m, &e, &refusal));
+		EQUAL(token(&m, 5)->changed, 0);
+		EQUAL(token(&m, 5)->live_run, 79);
 	}
 
 	in("evolve fell_back");
@@ -1983,6 +2011,42 @@ check_published(void)
 	}
 }
 
+static void
+check_changed(void)
+{
+	for (int place = P_MISSING; place < N_PARTITION_PLACES; place++)
+	{
+		Marking		m = world();
+		Events		out = {0};
+		Ids			two = ids(2, 1, 2);
+
+		in("changed, %s", net_place_name(PARTITION, place));
+		part(&m, 1, P_BUILDING);
+		part(&m, 2, (PartitionPlace) place);
+		decide_changed(&m, &two, &out);
+		if (place == P_BUILDING)
+			KINDS(&out, "changed");
+		else
+			KINDS(&out, "changed published");
+		SETTLE(&m, &out);
+		PLACE(&m, 1, P_BUILDING);
+		PLACE(&m, 2, place == P_BUILDING ? P_BUILDING : P_LIVE);
+	}
+	{
+		Marking		m = world();
+		Events		out = {0};
+		Ids			one = ids(1, 1);
+
+		in("changed, live, and a run makes it anew");
+		part(&m, 1, P_LIVE)->taken_by = 7;
+		decide_changed(&m, &one, &out);
+		KINDS(&out, "changed");
+		SETTLE(&m, &out);
+		PLACE(&m, 1, P_LIVE);
+		CHECK(token(&m, 1)->changed != 0);
+	}
+}
+
 /* ---- look ---- */
 
 typedef struct Look
@@ -2757,6 +2821,7 @@ main(void)
 	check_cycle();
 	check_sent_back();
 	check_published();
+	check_changed();
 	check_retried();
 	check_tainted();
 	check_requeued();
