@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "lib/qunique.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -53,32 +54,52 @@ elements(FunctionCallInfo fcinfo, int n, const char *name, Oid type, int *count)
 	return values;
 }
 
-/* How much of a value fits in a message. */
-static char *
-shown(const char *text, int len)
+static bool
+is_control(char byte)
 {
-	int			most = pg_mbcliplen(text, len, 80);
+	return (unsigned char) byte < 0x20 || byte == 0x7f;
+}
 
-	return psprintf("%.*s%s", most, text, most < len ? "…" : "");
+char *
+shown_value(const char *value, int len)
+{
+	int			most = pg_mbcliplen(value, len, 80);
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < most; i++)
+		if (is_control(value[i]))
+			appendStringInfo(&out, "\\x%02x", (unsigned char) value[i]);
+		else
+			appendStringInfoChar(&out, value[i]);
+	if (most < len)
+		appendStringInfoString(&out, "…");
+	return out.data;
+}
+
+const char *
+ref_fault(const char *ref, int len)
+{
+	if (len == 0)
+		return "It is empty.";
+	if (len > MAX_REF_BYTES)
+		return psprintf("It has %d bytes; at most %d are allowed.", len, MAX_REF_BYTES);
+	for (int i = 0; i < len; i++)
+		if (is_control(ref[i]))
+			return psprintf("Byte %d of it is the control character 0x%02x.", i + 1, (unsigned char) ref[i]);
+	return NULL;
 }
 
 static void
 check_ref(const char *name, const char *ref, int len)
 {
-	if (len == 0)
-		bad_argument(name, "must not contain an empty ref");
-	if (len > MAX_REF_BYTES)
+	const char *fault = ref_fault(ref, len);
+
+	if (fault != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("ref \"%s\" is too long", shown(ref, len)),
-				 errdetail("It has %d bytes; at most %d are allowed.", len, MAX_REF_BYTES)));
-	for (int i = 0; i < len; i++)
-		if ((unsigned char) ref[i] < 0x20 || ref[i] == 0x7f)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("ref must not contain control characters"),
-					 errdetail("Byte %d of a ref in argument \"%s\" is 0x%02x.",
-							   i + 1, name, (unsigned char) ref[i])));
+				 errmsg("argument \"%s\" must not contain ref \"%s\"", name, shown_value(ref, len)),
+				 errdetail("%s", fault)));
 }
 
 static int

@@ -61,6 +61,12 @@ extern void sort_refs(Datum *refs, int n);
 
 extern Datum refs_datum(const Datum *refs, int n);
 
+/* What is wrong with a ref, as a sentence; NULL if nothing. */
+extern const char *ref_fault(const char *ref, int len);
+
+/* As much of a value as fits in a message, control characters escaped. */
+extern char *shown_value(const char *value, int len);
+
 /* ---- gate.c ---- */
 
 /* Every writing call passes here first; definitions pass alone. */
