@@ -153,6 +153,35 @@ COMMENT ON FUNCTION databuild.publish IS
 'The partitions are live without a run: they were made elsewhere. Each gets a new instance, numbered by the event. What waits for them is queued when nothing else is lacking.
 Raises 22023, 42P17, 55000 (a running run makes one of them). Locks the partitions.';
 
+/*
+ * Of a tracked table.  It runs as whoever writes the table, so that values
+ * become text with no more rights than he has, and turns into the owner only
+ * then.  The settings are those on which the text of a value depends.
+ */
+CREATE FUNCTION databuild.record_change() RETURNS trigger
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+	SET datestyle = 'ISO, YMD' SET intervalstyle = postgres SET timezone = 'UTC' SET bytea_output = hex SET extra_float_digits = 1 SET lc_monetary = 'C'
+	AS 'MODULE_PATHNAME', 'databuild_record_change';
+COMMENT ON FUNCTION databuild.record_change IS
+'The trigger of a tracked table; track() makes the triggers that call it. Who writes the table needs no right on it.
+Raises 22023 (a row that is written names no ref), 42703 (a column of the template is gone), 42P17 (two jobs make a ref), 39P01 (a trigger of other making).';
+
+CREATE FUNCTION databuild.track(tbl regclass, ref_template text, taint_downstream boolean = false) RETURNS void
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_track';
+COMMENT ON FUNCTION databuild.track IS
+'From now on a statement that inserts, updates or deletes rows of the table, or truncates it, publishes the refs that these rows name, before and after, in its own transaction: one event a statement.
+ref_template: such as noaa/{month}: {column} stands for the column''s value as its type writes it, with DateStyle ISO and in UTC; {{ and }} for braces. A row with a NULL there names nothing. Again: replaces the template.
+A ref that a run is making is published when that run has ended. taint_downstream: not supported yet.
+Not seen: what logical replication applies, or who sets session_replication_role to replica, writes; rows written to a partition by its own name.
+Needs the right to create triggers on the table, and EXECUTE on databuild.record_change. Raises 22023 (template), 42703 (no such column), 42809 (no ordinary or partitioned table, or one of databuild''s own), 42501, 0A000 (taint_downstream). Locks the table as CREATE TRIGGER does.';
+
+CREATE FUNCTION databuild.untrack(tbl regclass) RETURNS void
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_untrack';
+COMMENT ON FUNCTION databuild.untrack IS
+'Writing the table publishes nothing any more. Needs the owner of the table. Raises 22023, 42501, 42704 (it is not tracked), 42809. Locks the table as DROP TRIGGER does.';
+
 CREATE FUNCTION databuild.taint(partitions text[], reason text, downstream boolean = false) RETURNS bigint
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_taint';

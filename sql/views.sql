@@ -173,6 +173,21 @@ CREATE VIEW databuild.dependencies AS
 	JOIN databuild.partition u ON u.id = e.upstream;
 COMMENT ON VIEW databuild.dependencies IS 'What waits for what now, and the run whose miss said so.';
 
+/*
+ * A table is tracked by triggers; the one for TRUNCATE has the columns, by
+ * whose places the template in its arguments names them.  Arguments are texts,
+ * each with a zero behind it.
+ */
+CREATE VIEW databuild.tracked AS
+	SELECT t.tgrelid::regclass AS tbl,
+		(SELECT string_agg(coalesce('{' || c.attname || '}', p.piece[1]), '' ORDER BY p.n)
+			FROM regexp_matches(convert_from(substring(t.tgargs FROM 1 FOR a.n - 1), getdatabaseencoding()), '\{\{|\}\}|\{\d{1,4}\}|[^{}]+', 'g') WITH ORDINALITY AS p(piece, n)
+			LEFT JOIN pg_attribute c ON c.attrelid = t.tgrelid AND c.attnum = t.tgattr[substring(p.piece[1] FROM '^\{(\d+)\}$')::int - 1]) AS ref_template,
+		substring(t.tgargs FROM a.n + 1) = '\x7472756500'::bytea AS taint_downstream
+	FROM pg_trigger t CROSS JOIN LATERAL position('\x00'::bytea IN t.tgargs) AS a(n)
+	WHERE t.tgfoid = 'databuild.record_change'::regproc AND t.tgtype & 32 <> 0 AND t.tgnargs = 2;
+COMMENT ON VIEW databuild.tracked IS 'The tables whose rows name refs; see track().';
+
 CREATE VIEW databuild.events AS
 	SELECT e.event_id, e.recorded_at, e.kind, e.actor,
 		CASE WHEN cardinality(e.runs) = 1 THEN e.runs[1] END AS run_id,

@@ -35,4 +35,11 @@
 #define free_regprefix(p)	pfree(p)
 #endif
 
+/* Whether the role may do what only a table's owner may. */
+#if PG_VERSION_NUM >= 160000
+#define owns_table(relid, role)	object_ownercheck(RelationRelationId, relid, role)
+#else
+#define owns_table(relid, role)	pg_class_ownercheck(relid, role)
+#endif
+
 #endif							/* DATABUILD_COMPAT_H */

@@ -37,7 +37,7 @@ match_ref(const void *a, const void *b, Size size)
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-static HTAB *
+HTAB *
 ref_set(Size entry)
 {
 	HASHCTL		ctl = {

@@ -1,6 +1,7 @@
 /*
  * publish.c
- *	  publish(): refs that are made elsewhere are there.
+ *	  publish(), and what a change of tracked rows does: refs that are made
+ *	  elsewhere are there.
  */
 #include "store.h"
 
@@ -33,4 +34,23 @@ databuild_publish(PG_FUNCTION_ARGS)
 	call_apply(c);
 	call_end(c);
 	PG_RETURN_VOID();
+}
+
+void
+publish_changes(const Datum *refs, int n, void *body, bool taint_downstream)
+{
+	Call	   *c = call_begin();
+	Ids			parts = name_refs(c, refs, n, false);
+
+	lock_named(c, &parts, NULL);
+	/* here the old instances are the newest still: what was made from them would be tainted */
+	if (taint_downstream)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("taint_downstream is not supported yet")));
+	decide_changed(&c->m, &parts, &c->events);
+	for (int i = 0; i < c->events.n; i++)
+		c->events.at[i]->body = body;
+	call_apply(c);
+	call_end(c);
 }

@@ -8,6 +8,7 @@
 #include "databuild.h"
 
 #include "executor/spi.h"
+#include "utils/hsearch.h"
 
 typedef enum Statement
 {
@@ -141,10 +142,22 @@ extern Ids	declare_anew(Call *c, const Ids *parts);
 /* Name what the partitions need. */
 extern void name_inputs(Call *c, const Ids *parts);
 
+/* A set of refs (char *), as first field of entries of that size. */
+extern HTAB *ref_set(Size entry);
+
 /* ---- cycle.c ---- */
 
 /* What waits in a circle through one of these fails; those that wait for a waiting one. */
 extern Ids	cycle_search(Call *c, const Ids *began);
+
+/* ---- publish.c ---- */
+
+/*
+ * A whole call: rows that name the refs (sorted, each once) have changed.
+ * Those are live anew, or will be when the run that is making them has ended.
+ * body: a jsonb for the events.  Locks the partitions.
+ */
+extern void publish_changes(const Datum *refs, int n, void *body, bool taint_downstream);
 
 /* ---- retry.c, want.c, finish.c: shared by entry points ---- */
 
