@@ -221,6 +221,12 @@ sorted(Change *c, int *n)
 	return refs;
 }
 
+static const char *
+full_name(Relation table)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(table)), RelationGetRelationName(table));
+}
+
 /* {"table": "public.noaa", "operation": "INSERT"} */
 static void *
 body(const TriggerData *t)
@@ -229,8 +235,7 @@ body(const TriggerData *t)
 
 	initStringInfo(&json);
 	appendStringInfoString(&json, "{\"table\": ");
-	escape_json(&json, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(t->tg_relation)),
-												  RelationGetRelationName(t->tg_relation)));
+	escape_json(&json, full_name(t->tg_relation));
 	appendStringInfo(&json, ", \"operation\": \"%s\"}",
 					 TRIGGER_FIRED_BY_INSERT(t->tg_event) ? "INSERT" :
 					 TRIGGER_FIRED_BY_UPDATE(t->tg_event) ? "UPDATE" :
@@ -256,14 +261,17 @@ publish_as_owner(Change *c, Oid function, const TriggerData *t)
 {
 	int			n;
 	Datum	   *refs = sorted(c, &n);
+	const char *taint_reason = NULL;
 	Oid			user;
 	int			context;
 
 	if (n == 0)
 		return;
+	if (strcmp(t->tg_trigger->tgargs[1], "true") == 0)
+		taint_reason = psprintf("rows of %s changed", full_name(t->tg_relation));
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(function_owner(function), context | SECURITY_LOCAL_USERID_CHANGE);
-	publish_changes(refs, n, body(t), strcmp(t->tg_trigger->tgargs[1], "true") == 0);
+	publish_changes(refs, n, body(t), taint_reason);
 	SetUserIdAndSecContext(user, context);
 }
 

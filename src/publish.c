@@ -36,21 +36,47 @@ databuild_publish(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* What was made of the newest instances of the partitions, but for these themselves. */
+static Ids
+made_from(const Ids *parts)
+{
+	Datum		args[] = {ids_datum(parts)};
+	Ids			all = store_ids(Q_MADE_FROM, args);
+	Marking		named = {0};
+	Ids			others = {0};
+
+	for (int i = 0; i < parts->n; i++)
+		(void) marking_add(&named, PARTITION, parts->at[i]);
+	for (int i = 0; i < all.n; i++)
+		if (marking_token(&named, PARTITION, all.at[i]) == NULL)
+			ids_add(&others, all.at[i]);
+	return others;
+}
+
+static bool
+any_live(Call *c, const Ids *parts)
+{
+	for (int i = 0; i < parts->n; i++)
+		if (((Partition *) marking_token(&c->m, PARTITION, parts->at[i]))->place == P_LIVE)
+			return true;
+	return false;
+}
+
 void
-publish_changes(const Datum *refs, int n, void *body, bool taint_downstream)
+publish_changes(const Datum *refs, int n, void *body, const char *taint_reason)
 {
 	Call	   *c = call_begin();
 	Ids			parts = name_refs(c, refs, n, false);
+	Ids			downstream = {0};
 
-	lock_named(c, &parts, NULL);
-	/* here the old instances are the newest still: what was made from them would be tainted */
-	if (taint_downstream)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("taint_downstream is not supported yet")));
+	if (taint_reason != NULL)
+		downstream = made_from(&parts);	/* while the old instances are the newest */
+	lock_named(c, &parts, &downstream);
 	decide_changed(&c->m, &parts, &c->events);
 	for (int i = 0; i < c->events.n; i++)
 		c->events.at[i]->body = body;
+	if (any_live(c, &downstream))
+		(void) taint_parts(c, &downstream, taint_reason);
 	call_apply(c);
 	call_end(c);
 }

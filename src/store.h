@@ -155,11 +155,13 @@ extern Ids	cycle_search(Call *c, const Ids *began);
 /*
  * A whole call: rows that name the refs (sorted, each once) have changed.
  * Those are live anew, or will be when the run that is making them has ended.
- * body: a jsonb for the events.  Locks the partitions.
+ * body: a jsonb for the events.  With a taint_reason, what is live and was made
+ * of their newest instances until now, however indirectly, is tainted in the
+ * same call.  Locks the partitions, and those.
  */
-extern void publish_changes(const Datum *refs, int n, void *body, bool taint_downstream);
+extern void publish_changes(const Datum *refs, int n, void *body, const char *taint_reason);
 
-/* ---- retry.c, want.c, finish.c: shared by entry points ---- */
+/* ---- retry.c, want.c, taint.c, finish.c: shared by entry points ---- */
 
 /* The partitions of refs that must be known, locked; the clock is read. */
 extern Ids	known_partitions(Call *c, const Datum *refs, int n);
@@ -169,6 +171,13 @@ extern Want *load_named_want(Call *c, int64 id, Lock lock);
 
 /* Declare a want on partitions that the call holds; its id. */
 extern int64 want_parts(Call *c, const Ids *parts, int32 priority, void *body);
+
+/*
+ * Taint what is live of partitions that the call holds; the taint's id.  What
+ * was decided before is written back first; whether what is tainted goes back
+ * to work is decided, and left to call_apply().
+ */
+extern int64 taint_parts(Call *c, const Ids *parts, const char *reason);
 
 /* Lock reported runs and their outputs; those that the report moves. */
 extern Ids	reported(Call *c, const Ids *ids, RunSignal signal);

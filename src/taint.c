@@ -26,9 +26,8 @@ at_place(Call *c, const Ids *parts, PartitionPlace place)
 	return there;
 }
 
-/* Mark what is live of the partitions; returns the taint. */
-static int64
-taint(Call *c, const Ids *parts, const char *reason)
+int64
+taint_parts(Call *c, const Ids *parts, const char *reason)
 {
 	int64		id = gate_next_of("taint_id_seq");
 	Ids			live = at_place(c, parts, P_LIVE);
@@ -66,7 +65,7 @@ databuild_taint(PG_FUNCTION_ARGS)
 	bool		downstream = DatumGetBool(arg_needed(fcinfo, 2, "downstream"));
 	Call	   *c = call_begin();
 	Ids			parts = downstream ? known_and_made_from(c, refs, n) : known_partitions(c, refs, n);
-	int64		id = taint(c, &parts, reason);
+	int64		id = taint_parts(c, &parts, reason);
 
 	call_apply(c);
 	call_end(c);
@@ -146,7 +145,7 @@ databuild_remake(PG_FUNCTION_ARGS)
 	int64		want;
 
 	lock_named(c, &parts, NULL);
-	(void) taint(c, &parts, reason);
+	(void) taint_parts(c, &parts, reason);
 	call_write(c);
 	load_needs(c, &parts);
 	want = want_parts(c, &parts, priority, NULL);

@@ -289,10 +289,6 @@ databuild_track(PG_FUNCTION_ARGS)
 	bool		taint_downstream = DatumGetBool(arg_needed(fcinfo, 2, "taint_downstream"));
 	Template	t = template_parse(source);
 
-	if (taint_downstream)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("taint_downstream is not supported yet")));
 	check_literal(source, &t);
 	check_table(table);
 	/* CreateTrigger() says so, too, but only when it holds the lock */
