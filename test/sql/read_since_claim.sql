@@ -63,6 +63,53 @@ SELECT databuild.publish(ARRAY['u']);
 SELECT pg_temp.done('t/7');
 SELECT pg_temp.done('t/8');
 
+-- rows of a tracked table change: as if they were published
+CREATE TEMP TABLE rows (n int);
+SELECT databuild.track('rows', 'u');
+SELECT pg_temp.claim('t/9');
+INSERT INTO rows VALUES (1);
+SELECT pg_temp.claim('t/10');
+SELECT pg_temp.done('t/9');
+SELECT pg_temp.done('t/10');
+-- while a run makes it, live no more: the change counts when that run has ended; the first since is what that run made
+SELECT databuild.drop_job('s');
+SELECT databuild.define_job('s', ARRAY['u'], backoff => '0');
+SELECT databuild.remake(ARRAY['u']) > 0;
+SELECT count(*) FROM databuild.claim('w', ARRAY['s']);
+SELECT pg_temp.claim('t/11');
+INSERT INTO rows VALUES (2);
+SELECT databuild.succeed(pg_temp.run('u'));
+SELECT pg_temp.claim('t/12');
+SELECT pg_temp.done('t/11');
+SELECT pg_temp.done('t/12');
+-- likewise, and that run fails: the first since is what is published then
+SELECT databuild.remake(ARRAY['u']) > 0;
+SELECT count(*) FROM databuild.claim('w', ARRAY['s']);
+SELECT pg_temp.claim('t/13');
+INSERT INTO rows VALUES (3);
+SELECT databuild.fail(pg_temp.run('u'), 'x');
+SELECT pg_temp.done('t/13');
+-- while a run makes it anew beside a sibling, so that it stays live: the one of the claim
+SELECT databuild.define_job('s', ARRAY['u', 'v'], outputs => ARRAY['u', 'v'], backoff => '0');
+SELECT databuild.want(ARRAY['v']) > 0;
+SELECT array_to_string(partitions, ',') FROM databuild.claim('w', ARRAY['s']);
+SELECT pg_temp.claim('t/14');
+INSERT INTO rows VALUES (4);
+SELECT pg_temp.claim('t/15');
+SELECT databuild.succeed(pg_temp.run('u'));
+SELECT pg_temp.done('t/14');
+SELECT pg_temp.done('t/15');
+-- likewise, and it is kept
+SELECT databuild.remake(ARRAY['v']) > 0;
+SELECT array_to_string(partitions, ',') FROM databuild.claim('w', ARRAY['s']);
+SELECT pg_temp.claim('t/16');
+INSERT INTO rows VALUES (5);
+SELECT databuild.fail(pg_temp.run('u'), 'x');
+SELECT pg_temp.claim('t/17');
+SELECT pg_temp.done('t/16');
+SELECT pg_temp.done('t/17');
+SELECT databuild.untrack('rows');
+
 -- the tables are what the log says, and a replay finds nothing else
 SELECT * FROM databuild.verify();
 CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
