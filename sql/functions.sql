@@ -172,7 +172,7 @@ CREATE FUNCTION databuild.track(tbl regclass, ref_template text, taint_downstrea
 COMMENT ON FUNCTION databuild.track IS
 'From now on a statement that inserts, updates or deletes rows of the table, or truncates it, publishes the refs that these rows name, before and after, in its own transaction: one event a statement.
 ref_template: such as noaa/{month}: {column} stands for the column''s value as its type writes it, with DateStyle ISO and in UTC; {{ and }} for braces. A row with a NULL there names nothing. Again: replaces the template.
-A ref that a run is making is published when that run has ended. taint_downstream: what is live and was made of the newest instances of these refs until then, however indirectly, is tainted in the same transaction, one taint a statement, as by taint(..., downstream => true); the refs themselves are not.
+A ref that a run is making is published when that run has ended. taint_downstream: what is live at the statement and was made of the newest instances of these refs, however indirectly, is tainted in the same transaction, one taint a statement, as by taint(..., downstream => true); the refs themselves are not. What is made of the old instances later, by runs that are under way, is stale.
 Not seen: what logical replication applies, or who sets session_replication_role to replica, writes; rows written to a partition by its own name.
 Needs the right to create triggers on the table, and EXECUTE on databuild.record_change. Raises 22023 (template), 42703 (no such column), 42809 (no ordinary or partitioned table, or one of databuild''s own), 42501. Locks the table as CREATE TRIGGER does.';
 
