@@ -143,7 +143,7 @@ AS $$
 		WHERE s.instance IS DISTINCT FROM r.instance),
 	once_live AS (
 		SELECT 'once_live', coalesce(s.part, r.part) || ':' || coalesce(s.event_id, r.event_id), to_jsonb(s), to_jsonb(r)
-		FROM databuild.once_live AS s
+		FROM (SELECT part, event_id, instance FROM databuild.once_live) AS s
 		FULL JOIN (SELECT f.id AS part, f.past[i] AS event_id, f.past[i + 1] AS instance FROM f CROSS JOIN LATERAL generate_series(1, cardinality(f.past), 2) AS i
 			WHERE f.machine = 'partition') AS r ON r.part = s.part AND r.event_id = s.event_id
 		WHERE s.instance IS DISTINCT FROM r.instance),
@@ -199,7 +199,6 @@ BEGIN
 	DELETE FROM databuild.taint_part;
 	DELETE FROM databuild.member;
 	DELETE FROM databuild.read;
-	DELETE FROM databuild.once_live;
 	DELETE FROM databuild.publication;
 	DELETE FROM databuild.job;
 
@@ -227,8 +226,10 @@ BEGIN
 		SELECT f.id, f.since, coalesce(f.until, 'infinity'), f.run_id, f.attempts = 1, f.total, f.prio, f.state,
 			w.data_timestamp, w.due_at, w.expires_at, w.source, w.comment, w.key
 		FROM f JOIN databuild.want_fold AS w ON w.want_id = f.id WHERE f.machine = 'want'),
-	l AS (INSERT INTO databuild.once_live (part, event_id, instance)
-		SELECT f.id, f.past[i], f.past[i + 1] FROM f CROSS JOIN LATERAL generate_series(1, cardinality(f.past), 2) AS i WHERE f.machine = 'partition'),
+	o AS (DELETE FROM databuild.once_live RETURNING part, event_id, ends_key),
+	l AS (INSERT INTO databuild.once_live (part, event_id, instance, ends_key)
+		SELECT f.id, f.past[i], f.past[i + 1], coalesce(o.ends_key, f.past[i]) FROM f CROSS JOIN LATERAL generate_series(1, cardinality(f.past), 2) AS i
+		LEFT JOIN o ON o.part = f.id AND o.event_id = f.past[i] WHERE f.machine = 'partition'),
 	i AS (INSERT INTO databuild.taint (taint_id, created_at, state, reason)
 		SELECT f.id, f.since, f.state, t.reason FROM f JOIN databuild.taint_fold AS t ON t.taint_id = f.id WHERE f.machine = 'taint'),
 	h AS (INSERT INTO databuild.member (want_id, block, mask)

@@ -44,7 +44,7 @@ CREATE TABLE databuild.event
 	runs		bigint[],
 	parts		bigint[],
 	sizes		bigint[],		-- outputs of each run, where not one each; of declared: how many others of each part
-	others		bigint[],		-- what the parts were declared to need or to make along
+	others		bigint[],		-- what the parts were declared to need or to make along; of claimed: see read.c
 	names		text[],			-- refs of the parts, where named the first time
 	body		jsonb
 );
@@ -267,6 +267,7 @@ CREATE TABLE databuild.once_live
 	part		bigint		NOT NULL,
 	event_id	bigint		NOT NULL,
 	instance	bigint		NOT NULL,
+	ends_key	bigint		NOT NULL,		-- of the transaction, see gate.c; no part of the state
 	PRIMARY KEY (part, event_id)
 );
 

@@ -142,6 +142,17 @@ hold(Call *c, const Pick *k, const Ids *run_ids)
 	}
 }
 
+/* The runs have their numbers: what is being ended just now they see live. */
+static void
+note_ends_in_flight(Events *events)
+{
+	Ids			noted = gate_ends_in_flight();
+
+	for (int i = 0; i < events->n; i++)
+		if (events->at[i]->kind == EV_CLAIMED)
+			events->at[i]->others = noted;
+}
+
 /* Find work, make runs of it, say which. */
 static void
 claim(Call *c, Datum worker, Datum labels, bool all, int max_runs, int64 lease, ReturnSetInfo *result)
@@ -171,6 +182,7 @@ claim(Call *c, Datum worker, Datum labels, bool all, int max_runs, int64 lease, 
 	{
 		call_now(c);
 		decide_claim(&c->m, &run_ids, &sizes, &outputs, TextDatumGetCString(worker), &c->events);
+		note_ends_in_flight(&c->events);
 		hold(c, &k, &run_ids);
 		call_log(c);
 		insert_runs(c, &run_ids, worker, lease);

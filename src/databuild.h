@@ -85,6 +85,12 @@ extern int64 gate_last(void);
 /* Before it draws numbers for entries of queues. */
 extern void gate_enter_queue(void);
 
+/* Before it draws the number of an event that ends an instance's being live; the key, less than that number. */
+extern int64 gate_enter_ends(void);
+
+/* The keys of other transactions that did so and have not ended. */
+extern Ids	gate_ends_in_flight(void);
+
 /* All numbers (of queue entries, or of events) up to here are drawn by transactions that have ended. */
 extern int64 gate_horizon(bool queues);
 

@@ -17,6 +17,12 @@
  * up to the lesser of both belong to transactions that have ended.  Unlike a
  * horizon of transaction ids, this one does not stand still because some
  * transaction elsewhere stays open.
+ *
+ * A transaction that ends an instance's being live takes two more keys first:
+ * one of its own, as above, and one that all such transactions share.  So a
+ * claim, which must know whether it sees live what another session is just
+ * replacing, asks for the holders of one lock; only if there are any does it
+ * look for their keys.
  */
 #include "databuild.h"
 
@@ -37,6 +43,8 @@
  */
 #define KEY_CLASS		0xDB
 #define QUEUE_KEY_CLASS	0xDC
+#define ENDS_KEY_CLASS	0xDD
+#define ENDS_CLASS		0xDE	/* the shared one */
 
 static Oid
 relation(const char *name)
@@ -55,17 +63,25 @@ typedef struct Key
 	LocalTransactionId holder;
 } Key;
 
-static void
+/* False if it was held already. */
+static bool
 hold_key(Key *key, uint16 class)
 {
 	int64		last;
 
 	if (key->holder == MY_LXID && lock_held_by_me(&key->tag, ShareLock))
-		return;
+		return false;
 	last = gate_last();
 	SET_LOCKTAG_ADVISORY(key->tag, MyDatabaseId, (uint32) (last >> 32), (uint32) last, class);
 	(void) LockAcquire(&key->tag, ShareLock, false, false);
 	key->holder = MY_LXID;
+	return true;
+}
+
+static int64
+number_of(const LOCKTAG *tag)
+{
+	return (int64) (((uint64) tag->locktag_field2 << 32) | tag->locktag_field3);
 }
 
 static void
@@ -73,7 +89,7 @@ hold_event_key(void)
 {
 	static Key	key;
 
-	hold_key(&key, KEY_CLASS);
+	(void) hold_key(&key, KEY_CLASS);
 }
 
 void
@@ -81,7 +97,27 @@ gate_enter_queue(void)
 {
 	static Key	key;
 
-	hold_key(&key, QUEUE_KEY_CLASS);
+	(void) hold_key(&key, QUEUE_KEY_CLASS);
+}
+
+static void
+set_ends_tag(LOCKTAG *tag)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0, 0, ENDS_CLASS);
+}
+
+int64
+gate_enter_ends(void)
+{
+	static Key	key;
+	LOCKTAG		all;
+
+	if (hold_key(&key, ENDS_KEY_CLASS))
+	{
+		set_ends_tag(&all);
+		(void) LockAcquire(&all, ShareLock, false, false);
+	}
+	return number_of(&key.tag);
 }
 
 void
@@ -143,13 +179,31 @@ gate_horizon(bool queues)
 
 	for (int i = 0; i < locks->nelements; i++)
 	{
-		const LOCKTAG *tag = &locks->locks[i].locktag;
-		int64		key = (int64) (((uint64) tag->locktag_field2 << 32) | tag->locktag_field3);
+		int64		key = number_of(&locks->locks[i].locktag);
 
 		if (is_key(&locks->locks[i], queues ? QUEUE_KEY_CLASS : KEY_CLASS) && key < horizon)
 			horizon = key;
 	}
 	return horizon;
+}
+
+Ids
+gate_ends_in_flight(void)
+{
+	Ids			keys = {0};
+	LOCKTAG		all;
+	LockData   *locks;
+	int			n;
+
+	set_ends_tag(&all);
+	(void) GetLockConflicts(&all, ExclusiveLock, &n);
+	if (n == 0)
+		return keys;
+	locks = GetLockStatusData();
+	for (int i = 0; i < locks->nelements; i++)
+		if (is_key(&locks->locks[i], ENDS_KEY_CLASS))
+			ids_add(&keys, number_of(&locks->locks[i].locktag));
+	return keys;
 }
 
 PG_FUNCTION_INFO_V1(databuild_horizon);

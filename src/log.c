@@ -31,6 +31,18 @@ names_of(Call *c, const Event *e)
 	return texts_datum(names, e->parts.n);
 }
 
+/* Who claims meanwhile sees the instance live still, and notes that. */
+static bool
+ends_an_instance(Call *c, const Event *e)
+{
+	if (e->kind != EV_SUCCEEDED && e->kind != EV_PUBLISHED && e->kind != EV_TAINTED && e->kind != EV_FORGOTTEN)
+		return false;
+	for (int i = 0; i < e->parts.n; i++)
+		if (((Partition *) marking_token(&c->m, PARTITION, e->parts.at[i]))->place == P_LIVE)
+			return true;
+	return false;
+}
+
 void
 log_append(Call *c, Event *e)
 {
@@ -40,6 +52,8 @@ log_append(Call *c, Event *e)
 
 	if (e->at == 0)
 		e->at = c->now;
+	if (ends_an_instance(c, e))
+		(void) gate_enter_ends();
 	e->id = gate_next();
 	args[0] = Int64GetDatum(e->id);
 	args[1] = TimestampTzGetDatum(e->at);
@@ -61,7 +75,7 @@ log_append(Call *c, Event *e)
 	args[12] = or_null(&nulls[12], e->sizes.n > 0, ids_datum(&e->sizes));
 	args[13] = or_null(&nulls[13], named, named ? names_of(c, e) : 0);
 	args[14] = or_null(&nulls[14], e->body != NULL, PointerGetDatum(e->body));
-	args[15] = or_null(&nulls[15], e->kind == EV_DECLARED || e->kind == EV_MAKES || e->kind == EV_READ, ids_datum(&e->others));
+	args[15] = or_null(&nulls[15], e->others.n > 0 || e->kind == EV_DECLARED || e->kind == EV_MAKES, ids_datum(&e->others));
 	store_do(Q_EVENT_APPEND, args, nulls);
 }
 

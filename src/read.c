@@ -10,6 +10,10 @@
  * instance's being live: the first such event with a greater number than the
  * run's tells it, and if there is none, the instance is the newest.  Inputs
  * are only read, never locked.
+ *
+ * An event with a smaller number may be of a transaction that was in flight at
+ * the claim: a load that took an hour.  So the claim's event has the keys of
+ * such transactions (gate.c), and a row of once_live has its own.
  */
 #include "store.h"
 

@@ -672,7 +672,7 @@ write_past(const TokenMap *map)
 	}
 	if (parts.n > 0)
 	{
-		Datum		args[] = {ids_datum(&parts), ids_datum(&events), ids_datum(&instances)};
+		Datum		args[] = {ids_datum(&parts), ids_datum(&events), ids_datum(&instances), Int64GetDatum(gate_enter_ends())};
 
 		store_do(Q_ONCE_LIVE_ADD, args, NULL);
 	}
