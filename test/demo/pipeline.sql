@@ -10,9 +10,12 @@ GRANT SELECT ON databuild.partitions, databuild.wants, databuild.want_partitions
 CREATE SCHEMA demo AUTHORIZATION demo_worker;
 
 SELECT databuild.define_source('noaa', ARRAY['noaa/\d{4}-\d\d']);
-SELECT databuild.define_job('daily', ARRAY['daily/\d{4}-\d\d-\d\d/[^/]+'],
+-- A day needs its month, and says so: no run is tried before that is there.
+SELECT databuild.define_job('daily', ARRAY['daily/(\d{4}-\d\d)-\d\d/[^/]+'], inputs => ARRAY['noaa/\1'],
 	config => '{"build": "demo.build_daily"}');
-SELECT databuild.define_job('trailing', ARRAY['trailing_1w/\d{4}-\d\d-\d\d/[^/]+', 'trailing_4w/\d{4}-\d\d-\d\d/[^/]+'],
+-- What these need, their runs find out. A run makes the last week and the last four weeks in one go.
+SELECT databuild.define_job('trailing', ARRAY['trailing_[14]w/(\d{4}-\d\d-\d\d/[^/]+)'],
+	outputs => ARRAY['trailing_1w/\1', 'trailing_4w/\1'],
 	config => '{"build": "demo.build_trailing"}');
 SELECT databuild.define_job('compare', ARRAY['compare/\d{4}-\d\d-\d\d'],
 	config => '{"build": "demo.build_compare"}');
@@ -26,8 +29,16 @@ CREATE TABLE demo.csv (
 	location text, date date, precipitation numeric, temp_max numeric, temp_min numeric, wind numeric, weather text
 );
 
--- What is loaded of it, and a table for what each job makes.
-CREATE TABLE demo.noaa (LIKE demo.csv, PRIMARY KEY (date, location));
+-- What is loaded of it: rows of a month publish that month.
+CREATE TABLE demo.noaa (month text NOT NULL, LIKE demo.csv, PRIMARY KEY (date, location));
+SELECT databuild.track('demo.noaa', 'noaa/{month}');
+
+CREATE PROCEDURE demo.load(month text)
+LANGUAGE sql AS $$
+	INSERT INTO demo.noaa SELECT month, c.* FROM demo.csv AS c WHERE to_char(c.date, 'YYYY-MM') = month
+$$;
+
+-- A table for what each job makes.
 CREATE TABLE demo.daily (day date, city text, temp numeric, rain numeric, PRIMARY KEY (city, day));
 CREATE TABLE demo.trailing (
 	weeks int, day date, city text, temp numeric, rain numeric, PRIMARY KEY (day, city, weeks)
@@ -42,15 +53,6 @@ CREATE TABLE demo.report (
 	PRIMARY KEY (month, city)
 );
 
--- A source's partition becomes live together with its rows.
-CREATE PROCEDURE demo.load(month text)
-LANGUAGE plpgsql AS $$
-BEGIN
-	INSERT INTO demo.noaa SELECT * FROM demo.csv WHERE to_char(date, 'YYYY-MM') = month;
-	PERFORM databuild.publish(ARRAY['noaa/' || month]);
-END
-$$;
-
 -- Which of these are not live. (Written so that it is an index scan whatever the statistics say.)
 CREATE FUNCTION demo.lacking(needed text[]) RETURNS text[]
 LANGUAGE sql AS $$
@@ -60,16 +62,12 @@ LANGUAGE sql AS $$
 $$;
 
 -- daily/2012-03-01/Seattle: the day's middle temperature, and its rain.
-CREATE FUNCTION demo.build_daily(ref text) RETURNS text[]
+CREATE FUNCTION demo.build_daily(refs text[]) RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
-	this_day date := split_part(ref, '/', 2);
-	this_city text := split_part(ref, '/', 3);
-	lacking text[] := demo.lacking(ARRAY['noaa/' || to_char(this_day, 'YYYY-MM')]);
+	this_day date := split_part(refs[1], '/', 2);
+	this_city text := split_part(refs[1], '/', 3);
 BEGIN
-	IF lacking <> '{}' THEN
-		RETURN lacking;
-	END IF;
 	DELETE FROM demo.daily WHERE day = this_day AND city = this_city;
 	INSERT INTO demo.daily
 		SELECT date, location, (temp_max + temp_min) / 2, precipitation
@@ -81,33 +79,35 @@ BEGIN
 END
 $$;
 
--- trailing_4w/2012-03-01/Seattle: the 28 days that end with this one, or as many as the record has.
-CREATE FUNCTION demo.build_trailing(ref text) RETURNS text[]
+-- trailing_1w/2012-03-01/Seattle and trailing_4w/…: the 7 and 28 days that end with this one, or as many as the
+-- record has.
+CREATE FUNCTION demo.build_trailing(refs text[]) RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
-	this_many int := substring(ref from '^trailing_(\d)w/');
-	this_day date := split_part(ref, '/', 2);
-	this_city text := split_part(ref, '/', 3);
-	first_day date := greatest(this_day - 7 * this_many + 1, date '2012-01-01');
+	this_day date := split_part(refs[1], '/', 2);
+	this_city text := split_part(refs[1], '/', 3);
+	first_day date := greatest(this_day - 27, date '2012-01-01');
 	lacking text[] := demo.lacking(ARRAY(
 		SELECT format('daily/%s/%s', first_day + i, this_city) FROM generate_series(0, this_day - first_day) AS i));
 BEGIN
 	IF lacking <> '{}' THEN
 		RETURN lacking;
 	END IF;
-	DELETE FROM demo.trailing WHERE day = this_day AND city = this_city AND weeks = this_many;
+	DELETE FROM demo.trailing WHERE day = this_day AND city = this_city;
 	INSERT INTO demo.trailing
-		SELECT this_many, this_day, this_city, round(avg(temp), 2), sum(rain)
-		FROM demo.daily WHERE city = this_city AND day BETWEEN first_day AND this_day;
+		SELECT weeks, this_day, this_city, round(avg(temp), 2), sum(rain)
+		FROM unnest('{1, 4}'::int[]) AS weeks JOIN demo.daily ON day > this_day - 7 * weeks
+		WHERE city = this_city AND day BETWEEN first_day AND this_day
+		GROUP BY weeks;
 	RETURN '{}';
 END
 $$;
 
 -- compare/2012-03-01: a row for each city, and by how much its last week was warmer than the other's.
-CREATE FUNCTION demo.build_compare(ref text) RETURNS text[]
+CREATE FUNCTION demo.build_compare(refs text[]) RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
-	this_day date := split_part(ref, '/', 2);
+	this_day date := split_part(refs[1], '/', 2);
 	lacking text[] := demo.lacking(ARRAY(
 		SELECT format('trailing_%sw/%s/%s', weeks, this_day, city)
 		FROM unnest('{1, 4}'::int[]) AS weeks, unnest('{Seattle, New York}'::text[]) AS city));
@@ -125,10 +125,10 @@ END
 $$;
 
 -- report/2012-03: a row for each city.
-CREATE FUNCTION demo.build_report(ref text) RETURNS text[]
+CREATE FUNCTION demo.build_report(refs text[]) RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
-	this_month text := split_part(ref, '/', 2);
+	this_month text := split_part(refs[1], '/', 2);
 	first_day date := this_month || '-01';
 	last_day date := first_day + interval '1 month - 1 day';
 	lacking text[] := demo.lacking(ARRAY(

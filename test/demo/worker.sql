@@ -1,8 +1,8 @@
 -- A worker. Run as many as you like, each in a session of its own: CALL demo.worker('name', want);
 --
 -- It asks what to build, builds, and reports. How a job's partitions are built it learns from the job's config,
--- whose 'build' names a function: build(ref) makes the partition and returns {}, or returns what it lacks and
--- makes nothing.
+-- whose 'build' names a function: build(refs) makes the partitions of the run and returns {}, or returns what it
+-- lacks and makes nothing.
 --
 -- A claim is committed before anything is built, so that others see that it is taken. What was built is
 -- committed together with the report, so that there is never one without the other.
@@ -17,7 +17,7 @@ BEGIN
 		FOR run IN SELECT * FROM databuild.claim(worker, max_runs => 20) LOOP
 			COMMIT;		-- the claim; from the second turn on, the run before
 			BEGIN
-				EXECUTE format('SELECT %s($1)', run.config->>'build') INTO lacking USING run.partitions[1];
+				EXECUTE format('SELECT %s($1)', run.config->>'build') INTO lacking USING run.partitions;
 				IF lacking = '{}' THEN
 					PERFORM databuild.succeed(run.run_id);
 				ELSE
