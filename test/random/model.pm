@@ -1029,17 +1029,23 @@ sub settle_partition
 	}
 	elsif ($WAITS{ $part->{state} })
 	{
-		if (all { $self->state_of($_) eq 'live' } @{ $part->{lacking} })
-		{
-			$self->stop_waiting($part, 'successful');
-			$self->enqueue($part);
-		}
-		else
+		if (any { $self->state_of($_) ne 'live' } @{ $part->{lacking} })
 		{
 			my $lost = any { $self->state_of($_) eq 'failed' } $self->all_upstream($ref);
 
 			$part->{state} = $lost ? 'upstream_failed' : 'upstream_building';
 			$self->wait_for_more($part) if !$lost;
+		}
+		elsif ($self->lacks($ref) && any { $self->{real}{waits}{$ref}{$_} } @{ $part->{lacking} })
+		{
+			# All is there that it missed, but not what it is declared to need by now. The design does not say
+			# whether it goes on waiting or begins anew.
+			$self->wait_for_more($part);
+		}
+		else
+		{
+			$self->stop_waiting($part, 'successful');
+			$self->enqueue($part);
 		}
 	}
 	elsif ($part->{state} =~ /^(queued|up_for_retry)$/ && $real ne $part->{state} && $self->lacks($ref))
