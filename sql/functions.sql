@@ -233,10 +233,10 @@ COMMENT ON FUNCTION databuild.read_events IS
 Raises 22023, 55000 (on a standby, which cannot tell what is settled). Waits for nobody.';
 
 /*
- * Invoker's, without a SET clause, since it commits; it reads through
- * want_over(), which is pinned.
+ * What wait_want() and wait_work() ask: in how many milliseconds to look
+ * again; NULL if there is nothing to wait for any more.
  */
-CREATE FUNCTION databuild.want_over(want_id bigint) RETURNS boolean
+CREATE FUNCTION databuild.want_due(want_id bigint, patient boolean) RETURNS bigint
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -244,47 +244,35 @@ DECLARE
 BEGIN
 	SELECT w.state INTO state FROM databuild.wants w WHERE w.want_id = $1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = CASE WHEN $1 IS NULL THEN '22023' ELSE '42704' END,
-			MESSAGE = CASE WHEN $1 IS NULL THEN 'argument "want_id" must not be null' ELSE format('want %s does not exist', $1) END,
+		RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('want %s does not exist', $1),
 			HINT = 'SELECT want_id, comment FROM databuild.wants shows the wants.';
 	END IF;
-	RETURN state IN ('successful', 'failed', 'upstream_failed', 'canceled', 'expired');
+	RETURN CASE WHEN state NOT IN ('successful', 'failed', 'upstream_failed', 'canceled', 'expired') THEN 1000 END;
 END
 $$;
-COMMENT ON FUNCTION databuild.want_over IS
-'Internal: whether there is nothing to wait for: the want is successful, failed, canceled or expired.';
+COMMENT ON FUNCTION databuild.want_due IS
+'Internal: when wait_want() looks again; NULL: the want is successful, failed, canceled or expired.';
 
 CREATE PROCEDURE databuild.wait_want(want_id bigint, timeout interval = NULL)
-	LANGUAGE plpgsql
-AS $$
-DECLARE
-	deadline timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) timeout;
-	pause double precision := 0.01;
-BEGIN
-	WHILE NOT databuild.want_over(want_id) LOOP
-		COMMIT;
-		EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) deadline;
-		PERFORM pg_catalog.pg_sleep(pause);
-		COMMIT;
-		pause := LEAST(pause OPERATOR(pg_catalog.*) 2::double precision, 1::double precision);
-	END LOOP;
-END
-$$;
+	LANGUAGE C
+	AS 'MODULE_PATHNAME', 'databuild_wait_want';
 COMMENT ON PROCEDURE databuild.wait_want IS
 'Waits until the want is successful, failed or over, or the timeout has passed: look at databuild.wants then. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
 Raises 22023, 42704 (unknown want).';
 
 /*
- * Whether a claim might get something: an entry of the ready set, something
- * due, or, for who has waited a while, something left on the agenda, which
- * may be held up by somebody still.
+ * Something to wait for no longer is an entry of the ready set whose job may
+ * have another run, something due, or, for who has waited once, something
+ * left on the agenda, which may be held up by somebody still.
  */
-CREATE FUNCTION databuild.work_there(jobs text[], patient boolean) RETURNS boolean
+CREATE FUNCTION databuild.work_due(jobs text[], patient boolean) RETURNS bigint
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 DECLARE
 	unknown text;
+	next_at timestamptz;
+	left_over boolean := EXISTS (SELECT FROM databuild.agenda a);
 BEGIN
 	IF cardinality(jobs) = 0 OR array_position(jobs, NULL) IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "jobs" must not be empty or contain nulls';
@@ -295,39 +283,27 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('job "%s" does not exist', unknown),
 			HINT = 'SELECT label FROM databuild.jobs shows the jobs.';
 	END IF;
-	RETURN EXISTS (SELECT FROM databuild.job j CROSS JOIN LATERAL (SELECT k.prio, max(k.low) AS low FROM databuild.mark k
+	IF patient AND left_over OR EXISTS (SELECT FROM databuild.job j CROSS JOIN LATERAL (SELECT k.prio, max(k.low) AS low FROM databuild.mark k
 				WHERE k.queue = 'r' AND k.job_id = j.job_id GROUP BY k.prio OFFSET 0) AS k
 			WHERE NOT j.paused AND NOT j.is_source AND (jobs IS NULL OR j.label = ANY (jobs))
-				AND EXISTS (SELECT FROM databuild.ready q WHERE q.job_id = j.job_id AND q.prio = k.prio AND q.seq > k.low))
-		OR EXISTS (SELECT FROM databuild.timer n WHERE n.at <= databuild.clock())
-		OR patient AND EXISTS (SELECT FROM databuild.agenda a);
+				AND EXISTS (SELECT FROM databuild.ready q WHERE q.job_id = j.job_id AND q.prio = k.prio AND q.seq > k.low)
+				AND (j.max_running IS NULL OR j.max_running > (SELECT count(*) FROM databuild.slot_use u WHERE u.job_id = j.job_id AND u.slot <= j.max_running)))
+	THEN
+		RETURN NULL;
+	END IF;
+	next_at := (SELECT n.at FROM databuild.timer n ORDER BY n.at LIMIT 1);
+	RETURN CASE WHEN next_at <= databuild.clock() THEN NULL
+		ELSE least(CASE WHEN left_over THEN 1000 ELSE 3600000 END, ceil(extract(epoch FROM next_at - databuild.clock()) * 1000)) END;
 END
 $$;
-COMMENT ON FUNCTION databuild.work_there IS
-'Internal: whether a claim of these jobs might get something or move something.';
+COMMENT ON FUNCTION databuild.work_due IS
+'Internal: when wait_work() looks again; NULL: a claim of these jobs might get something or move something.';
 
 CREATE PROCEDURE databuild.wait_work(jobs text[] = NULL, timeout interval = '30 s')
-	LANGUAGE plpgsql
-AS $$
-DECLARE
-	deadline timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) timeout;
-	pause double precision := 0.01;
-BEGIN
-	IF timeout IS NULL OR timeout OPERATOR(pg_catalog.<) '0'::pg_catalog.interval THEN
-		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "timeout" must not be null or negative';
-	END IF;
-	WHILE NOT databuild.work_there(jobs, pause OPERATOR(pg_catalog.>=) 1::double precision) LOOP
-		COMMIT;
-		EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) deadline;
-		PERFORM pg_catalog.pg_sleep(LEAST(pause, GREATEST(0::double precision,
-			pg_catalog.date_part('epoch', deadline OPERATOR(pg_catalog.-) pg_catalog.clock_timestamp()))));
-		COMMIT;
-		pause := LEAST(pause OPERATOR(pg_catalog.*) 2::double precision, 1::double precision);
-	END LOOP;
-END
-$$;
+	LANGUAGE C
+	AS 'MODULE_PATHNAME', 'databuild_wait_work';
 COMMENT ON PROCEDURE databuild.wait_work IS
-'Waits until there may be something to claim of these jobs (NULL: of any), or the timeout has passed: then claim(). Looks often at first, later once a second. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
+'Waits until there may be something to claim of these jobs (NULL: of any), or the timeout has passed: then claim(). Sleeps until another session commits such work or something is due, and sees what COMMIT PREPARED brought within 20 seconds. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
 Raises 22023, 42704 (unknown job).';
 
 /* ---- for the views and for why() ---- */

@@ -9,6 +9,8 @@
 
 #include "storage/lock.h"
 #include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/sinvaladt.h"
 
 #if PG_VERSION_NUM >= 170000
 #define lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
@@ -21,6 +23,13 @@
 #define MY_LXID		(MyProc->vxid.lxid)
 #else
 #define MY_LXID		(MyProc->lxid)
+#endif
+
+/* Who holds a lock, as GetLockConflicts() says it; NULL if it is gone or prepared. */
+#if PG_VERSION_NUM >= 170000
+#define VXID_PROC(vxid)		((vxid).procNumber == INVALID_PROC_NUMBER ? NULL : ProcNumberGetProc((vxid).procNumber))
+#else
+#define VXID_PROC(vxid)		((vxid).backendId == InvalidBackendId ? NULL : BackendIdGetProc((vxid).backendId))
 #endif
 
 /* Memory that the settings own. */

@@ -15,5 +15,6 @@ _PG_init(void)
 {
 	clock_init();
 	route_init();
+	wait_init();
 	MarkGUCPrefixReserved("databuild");
 }

@@ -94,6 +94,24 @@ extern Ids	gate_ends_in_flight(void);
 /* All numbers (of queue entries, or of events) up to here are drawn by transactions that have ended. */
 extern int64 gate_horizon(bool queues);
 
+/* ---- wait.c ---- */
+
+/* What sessions wait for. */
+typedef enum News
+{
+	NEWS_WORK,					/* something may be claimed that could not be */
+	NEWS_MOVES,					/* a partition or a want moved */
+	N_NEWS
+} News;
+
+/* Milliseconds between looks that no news brought: what is due sooner is news. */
+#define WAIT_LOOK_EACH	20000
+
+extern void wait_init(void);
+
+/* Who waits for it is woken when this transaction commits. */
+extern void wait_tell(News what);
+
 /* ---- route.c ---- */
 
 extern void route_init(void);

@@ -395,6 +395,7 @@ ready_add(Call *c, const Ids *parts)
 
 		store_do(Q_QUEUE_ADD, queues, NULL);
 		store_do(Q_READY_ADD, args, NULL);
+		wait_tell(NEWS_WORK);
 	}
 }
 
@@ -412,8 +413,12 @@ timer_add(char kind, const Ids *times, const Ids *ids)
 {
 	Datum		args[] = {CharGetDatum(kind), times_datum(times->at, times->n), ids_datum(ids)};
 
-	if (ids->n > 0)
-		store_do(Q_TIMER_ADD, args, NULL);
+	if (ids->n == 0)
+		return;
+	store_do(Q_TIMER_ADD, args, NULL);
+	for (int i = 0; i < times->n; i++)
+		if (times->at[i] < clock_now() + WAIT_LOOK_EACH * INT64CONST(1000))
+			wait_tell(NEWS_WORK);
 }
 
 /* Places in the queues for what became claimable. */
@@ -475,8 +480,8 @@ release(Call *c, const Ids *ended)
 
 	for (int i = 0; i < ended->n; i++)
 		find_changed(c, marking_token(&c->m, RUN, ended->at[i]));
-	if (route_any_limits())
-		store_do(Q_SLOTS_FREE, args, NULL);
+	if (route_any_limits() && store_do(Q_SLOTS_FREE, args, NULL) > 0)
+		wait_tell(NEWS_WORK);
 	if (!route_any_outputs())
 		return;
 	store_do(Q_TAKEN_DROP, args, NULL);
@@ -810,6 +815,8 @@ void
 write_back(Call *c, const Events *events)
 {
 	CHECK_FOR_INTERRUPTS();
+	if (events->n > 0)
+		wait_tell(NEWS_MOVES);
 	write_partitions(&c->m.map[PARTITION]);
 	write_trouble(&c->m.map[PARTITION]);
 	write_ready(c);
