@@ -3,12 +3,14 @@
  *
  * A writing call is C, runs as the owner of the extension with a pinned
  * search_path, and is VOLATILE and PARALLEL UNSAFE.  None is STRICT: NULL for
- * an argument without a NULL default is an error, not silence.
+ * an argument without a NULL default is an error, not silence.  define_job()
+ * becomes the owner by itself, in C: it has to know who calls.
  * ------------------------------------------------------------------------ */
 
 CREATE FUNCTION databuild.define_job(label text, patterns text[], outputs text[] = NULL, inputs text[] = NULL, config jsonb = '{}',
-		batch_size int = 1, max_running int = NULL, max_attempts int = 3, max_misses int = 100, backoff interval = '10 s', lease interval = '5 min') RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
+		batch_size int = 1, max_running int = NULL, max_attempts int = 3, max_misses int = 100, backoff interval = '10 s', lease interval = '5 min',
+		outputs_function regprocedure = NULL, inputs_function regprocedure = NULL) RETURNS void
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_define_job';
 COMMENT ON FUNCTION databuild.define_job IS
 'Defines what makes the refs that one of the patterns (regular expressions) matches as a whole; again: replaces the definition.
@@ -16,8 +18,9 @@ outputs: templates of all that one run makes; each must match a pattern of the j
 config: opaque, handed to workers with each claim. batch_size: so many refs of equal priority may share a run. max_running: so many runs at a time.
 max_attempts: failed attempts until a partition is failed; max_misses: dependency misses until it is.
 backoff: before the second attempt, doubled for each further one, up to an hour. lease: how long a claimed run is its worker''s without a heartbeat.
+outputs_function, inputs_function: what templates cannot say, f(ref text) RETURNS text[] says, besides them. It is asked once, when a ref is named first or the job is defined anew, about many refs in one statement; as the role that calls define_job(), to read only, and with a fixed search_path (pg_catalog, pg_temp) and forms of dates (ISO, UTC). NULL is nothing. It must not call databuild. Whoever may replace the function acts as that role.
 A definition that changes nothing logs nothing. Known refs are routed anew; running runs keep what they make.
-Raises 22023 (argument), 2201B (pattern), 42P17 (a known ref would have two jobs), 55000 (the label is a source). Waits for, and holds up, all writing calls.';
+Raises 22023 (argument, or a function of another kind), 2201B (pattern), 42501 (the caller may not execute the function), 42883 (there is none), 42P17 (a known ref would have two jobs), 55000 (the label is a source), and what a function raises. Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.define_source(label text, patterns text[]) RETURNS void
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
@@ -53,7 +56,7 @@ COMMENT ON FUNCTION databuild.want IS
 'Declares that the partitions should be live, in force until it is canceled or expires; returns the want''s id. Refs not known yet become known.
 priority: -100 to 100, greater first; what is not urgent, such as a backfill, uses -10. ttl: when it expires, sla: when it is late, both counted from data_timestamp or from now. source, comment: for people.
 key: while a want with that key is in force, the same key with the same refs returns its id and makes none.
-Raises 22023 (argument, or the ttl has passed), 42704 (no job or source for a ref), 42P17 (two jobs), 55000 (the key belongs to a want on other refs). Locks the partitions.';
+Raises 22023 (argument, or the ttl has passed), 42704 (no job or source for a ref), 42P17 (two jobs), 55000 (the key belongs to a want on other refs), and what a job''s function raises that is asked about a new ref. Locks the partitions.';
 
 CREATE FUNCTION databuild.cancel_want(want_id bigint, reason text = NULL) RETURNS void
 	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -320,11 +323,11 @@ CREATE FUNCTION databuild.makers(ref text) RETURNS text[]
 COMMENT ON FUNCTION databuild.makers IS
 'Internal: the labels of all jobs and sources with a pattern that matches the ref.';
 
-CREATE FUNCTION databuild.inputs_of(ref text) RETURNS text[]
+CREATE FUNCTION databuild.inputs_of(refs text[], OUT ref text, OUT input text) RETURNS SETOF record
 	LANGUAGE C STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_inputs_of';
 COMMENT ON FUNCTION databuild.inputs_of IS
-'Internal: the inputs that a ref''s job declares for it.';
+'Internal: what the refs are declared to need, and what that needs, however indirectly, down to what is live: from the tables for refs that are known, else as their jobs say now.';
 
 CREATE FUNCTION databuild.clock() RETURNS timestamptz
 	LANGUAGE C VOLATILE PARALLEL SAFE

@@ -67,7 +67,12 @@ CREATE TABLE databuild.job
 	backoff		interval	NOT NULL,
 	lease		interval	NOT NULL,
 	paused		boolean		NOT NULL DEFAULT false,
-	is_source	boolean		NOT NULL
+	is_source	boolean		NOT NULL,
+	outputs_function text,				-- by names, which a dump takes along; see ask.c
+	outputs_owner text		COLLATE "C",
+	inputs_function text,
+	inputs_owner text		COLLATE "C",
+	functions_role text		COLLATE "C"	-- who defined the job, as whom they run
 );
 
 CREATE TABLE databuild.partition

@@ -3,9 +3,10 @@
  * ------------------------------------------------------------------------ */
 
 CREATE VIEW databuild.jobs AS
-	SELECT label, patterns, outputs, inputs, config, batch_size, max_running, max_attempts, max_misses, backoff, lease, paused, is_source
+	SELECT label, patterns, outputs, inputs, config, batch_size, max_running, max_attempts, max_misses, backoff, lease, paused, is_source,
+		outputs_function, inputs_function, functions_role
 	FROM databuild.job;
-COMMENT ON VIEW databuild.jobs IS 'Jobs and sources: what makes which refs.';
+COMMENT ON VIEW databuild.jobs IS 'Jobs and sources: what makes which refs. functions_role: who defined the job, and as whom its functions run, if it has any.';
 
 CREATE VIEW databuild.partitions AS
 	SELECT p.ref, databuild.place_name('partition', p.state) AS state, j.label AS job,

@@ -508,19 +508,15 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "partitions" must not be null or contain nulls';
 	END IF;
 	RETURN QUERY
-	WITH RECURSIVE asked AS (SELECT DISTINCT u.ref COLLATE "C" AS ref FROM unnest(partitions) AS u(ref)),
 	-- the refs, and what those that are not live are declared to need, known or not
-	n(ref) AS (
-		SELECT a.ref FROM asked a
-		UNION
-		SELECT i.input COLLATE "C" FROM n LEFT JOIN databuild.partition p ON p.ref = n.ref
-			CROSS JOIN LATERAL unnest(databuild.inputs_of(n.ref)) AS i(input)
-			WHERE p.state IS DISTINCT FROM 'L'),
+	WITH i AS MATERIALIZED (SELECT i.ref, i.input FROM databuild.inputs_of(partitions) AS i),
+	n AS (SELECT u.ref COLLATE "C" AS ref FROM unnest(partitions) AS u(ref) UNION SELECT i.input COLLATE "C" FROM i),
+	needs AS (
+		SELECT i.ref COLLATE "C" AS ref, array_agg(DISTINCT i.input) AS lacking
+		FROM i LEFT JOIN databuild.partition q ON q.ref = i.input COLLATE "C" WHERE q.state IS DISTINCT FROM 'L' GROUP BY 1),
 	known AS (
-		SELECT n.ref, p.state, databuild.makers(n.ref) AS makers,
-			(SELECT array_agg(i.input ORDER BY i.input) FROM unnest(databuild.inputs_of(n.ref)) AS i(input)
-				LEFT JOIN databuild.partition q ON q.ref = i.input COLLATE "C" WHERE q.state IS DISTINCT FROM 'L') AS lacking
-		FROM n LEFT JOIN databuild.partition p ON p.ref = n.ref)
+		SELECT n.ref, p.state, databuild.makers(n.ref) AS makers, needs.lacking
+		FROM n LEFT JOIN databuild.partition p ON p.ref = n.ref LEFT JOIN needs ON needs.ref = n.ref)
 	SELECT k.ref, CASE
 			WHEN k.state = 'L' THEN 'live'
 			WHEN cardinality(k.makers) = 0 THEN 'no_job'

@@ -90,15 +90,15 @@ ref_fault(const char *ref, int len)
 	return NULL;
 }
 
-static void
-check_ref(const char *name, const char *ref, int len)
+void
+ref_check(const char *kind, const char *name, const char *ref, int len)
 {
 	const char *fault = ref_fault(ref, len);
 
 	if (fault != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not contain ref \"%s\"", name, shown_value(ref, len)),
+				 errmsg("%s \"%s\" must not contain ref \"%s\"", kind, name, shown_value(ref, len)),
 				 errdetail("%s", fault)));
 }
 
@@ -132,7 +132,7 @@ arg_refs(FunctionCallInfo fcinfo, int n, const char *name, int *count)
 		text	   *ref = DatumGetTextPP(refs[i]);
 
 		CHECK_FOR_INTERRUPTS();
-		check_ref(name, VARDATA_ANY(ref), VARSIZE_ANY_EXHDR(ref));
+		ref_check("argument", name, VARDATA_ANY(ref), VARSIZE_ANY_EXHDR(ref));
 		refs[i] = PointerGetDatum(ref);
 	}
 	sort_refs(refs, *count);

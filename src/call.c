@@ -41,8 +41,10 @@ static Call *
 begin(void (*gate) (void))
 {
 	Call	   *c;
-	int			level = store_open();
+	int			level;
 
+	ask_refuse_call();
+	level = store_open();
 	c = palloc0(sizeof(Call));
 	c->level = level;
 	gate();

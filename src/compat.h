@@ -32,6 +32,15 @@
 #define VXID_PROC(vxid)		((vxid).backendId == InvalidBackendId ? NULL : BackendIdGetProc((vxid).backendId))
 #endif
 
+/* Whether a role may execute a function. */
+#if PG_VERSION_NUM >= 160000
+#define may_execute(function, role) \
+	(object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define may_execute(function, role) \
+	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
 /* Memory that the settings own. */
 #if PG_VERSION_NUM < 160000
 #define guc_malloc(elevel, size)	malloc(size)

@@ -10,7 +10,7 @@
  *		consequences	look.c: watches, agenda, timers, second looks
  *		the core		core/: decide, evolve, the net
  *		the store		store.c, plans.def: statements and tokens
- *		ground			gate.c, clock.c, route.c, args.c, log.c
+ *		ground			gate.c, clock.c, route.c, ask.c, args.c, log.c
  */
 #ifndef DATABUILD_H
 #define DATABUILD_H
@@ -40,6 +40,9 @@ extern Datum arg_needed(FunctionCallInfo fcinfo, int n, const char *name);
 
 /* text[] of refs: one dimension, no NULL, valid refs; sorted, each once. */
 extern Datum *arg_refs(FunctionCallInfo fcinfo, int n, const char *name, int *count);
+
+/* A ref in what is called kind "name"; 22023 if it cannot be one. */
+extern void ref_check(const char *kind, const char *name, const char *ref, int len);
 
 /* bigint[] of run ids, sorted, each once. */
 extern void arg_ids(FunctionCallInfo fcinfo, int n, const char *name, bool may_be_empty, Ids *ids);
@@ -112,6 +115,44 @@ extern void wait_init(void);
 /* Who waits for it is woken when this transaction commits. */
 extern void wait_tell(News what);
 
+/* ---- ask.c ---- */
+
+typedef enum Declares
+{
+	INPUTS,
+	OUTPUTS
+} Declares;
+
+/* A function of a user's, as the job table has it: by names, which a dump takes along. */
+typedef struct JobFunction
+{
+	Declares	which;
+	char	   *job;			/* label */
+	char	   *function;		/* schema.name(text), or NULL */
+	char	   *owner;			/* whose it was when the job was defined */
+	char	   *role;			/* that defined the job: it runs as that */
+} JobFunction;
+
+/* Takes one of the refs that the function returned for the i-th; in memory that is gone afterwards. */
+typedef void (*Answer) (void *arg, int i, const char *ref);
+
+/*
+ * Ask the function about all the refs, in one statement.  Nothing but the
+ * answers is left of it.  Raises what the function raises; 42704 and 42883 if
+ * the role or the function is gone, 42501 if it may not be executed any more
+ * or is another's now, 22023 for answers that are no refs.
+ */
+extern void ask_function(const JobFunction *f, const char *const *refs, int n, Answer answer, void *arg);
+
+/*
+ * Whether the caller may have the function asked: 42883, 22023, 42501.  Its
+ * names, for the job table.
+ */
+extern void ask_check(Oid function, Declares which, JobFunction *f);
+
+/* ERROR 55000 while a function is being asked: the call around it is at work. */
+extern void ask_refuse_call(void);
+
 /* ---- route.c ---- */
 
 extern void route_init(void);
@@ -128,15 +169,18 @@ extern const Job *route_jobs(int *n);
 /* Whether any job declares inputs. */
 extern bool route_any_inputs(void);
 
-/* Whether any job has several outputs, or a limit of runs. */
+/* Whether any job may have several outputs, or has a limit of runs. */
 extern bool route_any_outputs(void);
 extern bool route_any_limits(void);
 
-/* All that a run of the ref makes, itself included; none if only itself. */
-extern char **route_outputs(const char *ref, int *n);
+/*
+ * What the templates of the ref's job make of it: its inputs and outputs.
+ * Returns the job, 0 for one that declares nothing.
+ */
+extern int32 route_templates(const char *ref, char **refs[2], int n[2]);
 
-/* The inputs that the ref's job declares for it, as its templates say. */
-extern char **route_inputs(const char *ref, int *n);
+/* The function that says more, in the caller's memory; false if there is none. */
+extern bool route_function(int32 job, Declares which, JobFunction *f);
 
 /* Checks a template against the patterns that it is to be used with; ERROR 22023. */
 extern void route_check_template(const char *template, char **patterns, int npatterns);
@@ -173,6 +217,7 @@ typedef struct Call
 	int64		runs_lost;		/* for tick */
 	int64		wants_expired;
 	int64		cycles;
+	struct Names *names;		/* what jobs said of refs: they are asked once a call */
 	int			level;			/* of settings, to close */
 } Call;
 

@@ -1,25 +1,54 @@
 /*
  * declare.c
- *	  Declared inputs and outputs: what a job's templates say that its refs need,
- *	  and what else a run of them makes.
+ *	  Declared inputs and outputs: what a job's templates and functions say that
+ *	  its refs need, and what else a run of them makes.
  *
  * They are worked out once, when a ref is named for the first time or its job
  * is defined anew, and kept as rows of databuild.input and databuild.output;
  * the events "declared" and "makes" have them, so that a replay asks no
- * template.  Since no call but a definition
+ * template and no function.  Since no call but a definition
  * or one that names new refs inserts partitions, all that a new ref needs,
  * however indirectly, is worked out before the first insert: one sorted
  * insert, in which two sessions cannot wait for each other in a circle.
+ *
+ * That goes level by level, and a function is asked about all refs of a level
+ * at once.  What was said of a ref is kept until the call ends: a function
+ * that says something else each time is not asked twice.
  */
 #include "store.h"
 
 #include "common/hashfn.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/memutils.h"
 
-/* Inputs of inputs of one call; beyond that the templates make ever new refs. */
+/* Refs, and times that one is named, of one call; beyond that jobs make ever new ones. */
 #define MOST_REFS	5000000
+#define MOST_NAMED	50000000
+
+/* A ref that a call mentions, and what its job says of it once it was asked. */
+typedef struct Named
+{
+	char	   *ref;
+	int64		id;				/* 0 until it is looked up */
+	int32		job;			/* 0: none that declares anything */
+	bool		asked;
+	bool		reached;		/* known, or about to be inserted */
+	struct Named **refs[2];		/* inputs; outputs, itself included, if there are others */
+	int			n[2];
+	int			room[2];
+} Named;
+
+typedef struct Names
+{
+	HTAB	   *table;
+	MemoryContext memory;
+	int			sides;			/* 1: only inputs are asked for */
+	int			n;
+	int			named;
+} Names;
 
 static uint32
 hash_ref(const void *key, Size size)
@@ -51,48 +80,218 @@ ref_set(Size entry)
 	return hash_create("databuild refs", 1024, &ctl, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 }
 
-/* Refs as texts, in the order of their bytes. */
-static Datum *
-sorted_refs(char **refs, int n)
+static Names *
+no_names(int sides)
 {
-	Datum	   *datums = palloc(sizeof(Datum) * (n + 1));
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "databuild refs", ALLOCSET_DEFAULT_SIZES);
+	Names	   *names = MemoryContextAllocZero(memory, sizeof(Names));
+	MemoryContext old = MemoryContextSwitchTo(memory);
 
-	for (int i = 0; i < n; i++)
-		datums[i] = CStringGetTextDatum(refs[i]);
-	sort_refs(datums, n);
-	return datums;
+	names->memory = memory;
+	names->sides = sides;
+	names->table = ref_set(sizeof(Named));
+	MemoryContextSwitchTo(old);
+	return names;
 }
 
-/* What the refs of a level need, and make, and nobody has mentioned yet. */
-static Datum *
-next_level(HTAB *seen, const Datum *level, int n, int *nnext)
+static Names *
+names_of(Call *c)
 {
-	int			room = 64;
-	char	  **fresh = palloc(sizeof(char *) * room);
+	if (c->names == NULL)
+		c->names = no_names(2);
+	return c->names;
+}
+
+void
+forget_names(Call *c)
+{
+	if (c->names != NULL)
+		MemoryContextDelete(c->names->memory);
+	c->names = NULL;
+}
+
+static Named *
+name(Names *names, const char *ref)
+{
+	bool		found;
+	Named	   *p = hash_search(names->table, &ref, HASH_ENTER, &found);
+
+	if (found)
+		return p;
+	*p = (Named)
+	{
+		.ref = MemoryContextStrdup(names->memory, ref)
+	};
+	if (++names->n > MOST_REFS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("declared inputs name more than %d refs", MOST_REFS),
+				 errhint("See whether a job's templates or function make ever new refs.")));
+	return p;
+}
+
+static void
+name_for(Names *names, Named *p, Declares which, const char *ref)
+{
+	if (++names->named > MOST_NAMED)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the refs of one call have more than %d declared inputs and outputs", MOST_NAMED),
+				 errhint("Name fewer refs at a time.")));
+	if (p->n[which] == p->room[which])
+	{
+		int			room = Max(4, 2 * p->room[which]);
+
+		p->refs[which] = p->room[which] == 0 ? MemoryContextAlloc(names->memory, sizeof(Named *) * room) :
+			repalloc(p->refs[which], sizeof(Named *) * room);
+		p->room[which] = room;
+	}
+	p->refs[which][p->n[which]++] = name(names, ref);
+}
+
+/* ---- asking jobs ---- */
+
+static void
+ask_templates(Names *names, Named *p)
+{
+	char	  **refs[2];
+	int			n[2];
+
+	p->job = route_templates(p->ref, refs, n);
+	for (int which = 0; which < names->sides; which++)
+		for (int i = 0; i < n[which]; i++)
+		{
+			name_for(names, p, (Declares) which, refs[which][i]);
+			pfree(refs[which][i]);
+		}
+}
+
+typedef struct Question
+{
+	Names	   *names;
+	Named	  **parts;
+	Declares	which;
+} Question;
+
+static void
+take_answer(void *arg, int i, const char *ref)
+{
+	Question   *q = arg;
+
+	name_for(q->names, q->parts[i], q->which, ref);
+}
+
+/* The functions of one job, about all of its refs. */
+static void
+ask_functions(Names *names, Named **parts, int n)
+{
+	const char **refs = palloc(sizeof(char *) * n);
+
+	for (int i = 0; i < n; i++)
+		refs[i] = parts[i]->ref;
+	for (int which = 0; which < names->sides; which++)
+	{
+		Question	q = {names, parts, (Declares) which};
+		JobFunction f;
+
+		if (route_function(parts[0]->job, q.which, &f))
+			ask_function(&f, refs, n, take_answer, &q);
+	}
+	pfree(refs);
+}
+
+/* Each is the job's own; the ref itself belongs to them, and alone is none. */
+static void
+complete_outputs(Names *names, Named *p)
+{
+	int			n = 0;
+
+	for (int i = 0; i < p->n[OUTPUTS]; i++)
+	{
+		Named	   *output = p->refs[OUTPUTS][i];
+
+		if (output == p)
+			continue;
+		if (route_ref(output->ref, strlen(output->ref)) != p->job)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("output \"%s\" of ref \"%s\" does not match its own job \"%s\"", output->ref, p->ref, route_label(p->job)),
+					 errhint("Every output of a job needs a pattern of that job.")));
+		p->refs[OUTPUTS][n++] = output;
+	}
+	p->n[OUTPUTS] = n;
+	if (n > 0)
+		name_for(names, p, OUTPUTS, p->ref);
+}
+
+static int
+by_job(const void *a, const void *b)
+{
+	const Named *x = *(Named *const *) a;
+	const Named *y = *(Named *const *) b;
+
+	return x->job != y->job ? (x->job < y->job ? -1 : 1) : strcmp(x->ref, y->ref);
+}
+
+/* The refs, with what their jobs say of them. */
+static Named **
+ask(Names *names, const Datum *refs, int n)
+{
+	Named	  **all = palloc(sizeof(Named *) * (n + 1));
+	Named	  **fresh = palloc(sizeof(Named *) * (n + 1));
 	int			nfresh = 0;
+	int			upto;
 
 	for (int i = 0; i < n; i++)
 	{
-		char	   *ref = TextDatumGetCString(level[i]);
-		int			n[2];
-		char	  **refs[2] = {route_inputs(ref, &n[0]), route_outputs(ref, &n[1])};
+		char	   *ref = TextDatumGetCString(refs[i]);
 
 		CHECK_FOR_INTERRUPTS();
-		for (int w = 0; w < 2; w++)
-			for (int k = 0; k < n[w]; k++)
-			{
-				bool		found;
-
-				hash_search(seen, &refs[w][k], HASH_ENTER, &found);
-				if (found)
-					continue;
-				if (nfresh == room)
-					fresh = repalloc(fresh, sizeof(char *) * (room *= 2));
-				fresh[nfresh++] = refs[w][k];
-			}
+		all[i] = name(names, ref);
+		pfree(ref);
+		if (all[i]->asked)
+			continue;
+		all[i]->asked = true;
+		ask_templates(names, all[i]);
+		if (all[i]->job != 0)
+			fresh[nfresh++] = all[i];
 	}
-	*nnext = nfresh;
-	return sorted_refs(fresh, nfresh);
+	qsort(fresh, nfresh, sizeof(Named *), by_job);
+	for (int from = 0; from < nfresh; from = upto)
+	{
+		for (upto = from + 1; upto < nfresh && fresh[upto]->job == fresh[from]->job;)
+			upto++;
+		ask_functions(names, fresh + from, upto - from);
+	}
+	for (int i = 0; i < nfresh; i++)
+		complete_outputs(names, fresh[i]);
+	pfree(fresh);
+	return all;
+}
+
+/* What these need, and make, and nobody has reached yet; sorted. */
+static Datum *
+reach(Named **parts, int n, int *nreached)
+{
+	int			room = 64;
+	Datum	   *refs = palloc(sizeof(Datum) * room);
+
+	*nreached = 0;
+	for (int i = 0; i < n; i++)
+		for (int which = 0; which < 2; which++)
+			for (int k = 0; k < parts[i]->n[which]; k++)
+			{
+				Named	   *p = parts[i]->refs[which][k];
+
+				if (p->reached)
+					continue;
+				p->reached = true;
+				if (*nreached == room)
+					refs = repalloc(refs, sizeof(Datum) * (room *= 2));
+				refs[(*nreached)++] = CStringGetTextDatum(p->ref);
+			}
+	sort_refs(refs, *nreached);
+	return refs;
 }
 
 /*
@@ -100,9 +299,8 @@ next_level(HTAB *seen, const Datum *level, int n, int *nnext)
  * however indirectly; sorted.
  */
 Datum *
-unknown_closure(const Datum *refs, int n, int *nall)
+unknown_closure(Call *c, const Datum *refs, int n, int *nall)
 {
-	HTAB	   *seen;
 	Datum	   *all = palloc(sizeof(Datum) * (n + 1));
 	const Datum *level = refs;
 	int			nlevel = n;
@@ -111,24 +309,14 @@ unknown_closure(const Datum *refs, int n, int *nall)
 	*nall = n;
 	if (!route_any_inputs() && !route_any_outputs())
 		return all;
-	seen = ref_set(sizeof(char *));
 	for (int i = 0; i < n; i++)
-	{
-		char	   *ref = TextDatumGetCString(refs[i]);
-
-		hash_search(seen, &ref, HASH_ENTER, NULL);
-	}
+		name(names_of(c), TextDatumGetCString(refs[i]))->reached = true;
 	while (nlevel > 0)
 	{
 		int			nmentioned;
-		Datum	   *mentioned = next_level(seen, level, nlevel, &nmentioned);
+		Datum	   *mentioned = reach(ask(names_of(c), level, nlevel), nlevel, &nmentioned);
 
 		level = filter_unknown(mentioned, nmentioned, &nlevel);
-		if (*nall + nlevel > MOST_REFS)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("declared inputs name more than %d new refs", MOST_REFS),
-					 errhint("See whether a job's inputs template makes ever new refs.")));
 		all = repalloc(all, sizeof(Datum) * (*nall + nlevel + 1));
 		memcpy(all + *nall, level, sizeof(Datum) * nlevel);
 		*nall += nlevel;
@@ -138,12 +326,6 @@ unknown_closure(const Datum *refs, int n, int *nall)
 }
 
 /* ---- rows and event ---- */
-
-typedef struct RefId
-{
-	char	   *ref;
-	int64		id;
-} RefId;
 
 typedef struct Declared
 {
@@ -204,42 +386,38 @@ write_inputs(const Declared *d)
 	}
 }
 
-/* The ids of all that the partitions' refs mention. */
-static HTAB *
-mentioned_ids(char ***inputs, const int *ninputs, int n)
+/* Look up the ids of all that the refs need, or make, which is known. */
+static void
+find_ids(Names *names, Named **parts, int n, Declares which)
 {
-	HTAB	   *ids = ref_set(sizeof(RefId));
 	int			room = 64;
 	int			count = 0;
-	char	  **refs = palloc(sizeof(char *) * room);
+	Datum	   *refs = palloc(sizeof(Datum) * room);
 
 	for (int i = 0; i < n; i++)
-		for (int k = 0; k < ninputs[i]; k++)
+		for (int k = 0; k < parts[i]->n[which]; k++)
 		{
-			bool		found;
+			Named	   *p = parts[i]->refs[which][k];
 
-			hash_search(ids, &inputs[i][k], HASH_ENTER, &found);
-			if (found)
+			if (p->id != 0)
 				continue;
+			p->id = -1;
 			if (count == room)
-				refs = repalloc(refs, sizeof(char *) * (room *= 2));
-			refs[count++] = inputs[i][k];
+				refs = repalloc(refs, sizeof(Datum) * (room *= 2));
+			refs[count++] = CStringGetTextDatum(p->ref);
 		}
+	sort_refs(refs, count);
 	if (count > 0)
 	{
-		Datum		args[] = {refs_datum(sorted_refs(refs, count), count)};
+		Datum		args[] = {refs_datum(refs, count)};
 		Rows		rows = store_rows(Q_REFS_KNOWN, args, NULL);
 
+		if (rows.n != count)
+			elog(ERROR, "%d of %d declared refs are known", rows.n, count);
 		for (int i = 0; i < rows.n; i++)
-		{
-			char	   *ref = rows_text(&rows, i, 0);
-			RefId	   *entry = hash_search(ids, &ref, HASH_FIND, NULL);
-
-			entry->id = rows_int64(&rows, i, 1);
-		}
+			name(names, rows_text(&rows, i, 0))->id = rows_int64(&rows, i, 1);
 		rows_free(&rows);
 	}
-	return ids;
 }
 
 static void
@@ -267,26 +445,32 @@ write_outputs(const Declared *d)
 	}
 }
 
-/* What the templates say of each of the partitions that they say something of, by ids. */
-static Declared
-work_out(Call *c, const Ids *parts, char **(*ask) (const char *, int *))
+static Named **
+ask_parts(Call *c, const Ids *parts)
 {
-	char	 ***refs = palloc(sizeof(char **) * (parts->n + 1));
-	int		   *nrefs = palloc(sizeof(int) * (parts->n + 1));
-	Declared	d = {0};
-	HTAB	   *ids;
+	Datum	   *refs = palloc(sizeof(Datum) * (parts->n + 1));
 
 	for (int i = 0; i < parts->n; i++)
-		refs[i] = ask(((Partition *) marking_token(&c->m, PARTITION, parts->at[i]))->ref, &nrefs[i]);
-	ids = mentioned_ids(refs, nrefs, parts->n);
+		refs[i] = CStringGetTextDatum(((Partition *) marking_token(&c->m, PARTITION, parts->at[i]))->ref);
+	return ask(names_of(c), refs, parts->n);
+}
+
+/* What the jobs say of each of the partitions, by ids; of those of which they say nothing, too, if all are asked for. */
+static Declared
+work_out(Call *c, const Ids *parts, bool all, Declares which)
+{
+	Named	  **said = ask_parts(c, parts);
+	Declared	d = {0};
+
+	find_ids(names_of(c), said, parts->n, which);
 	for (int i = 0; i < parts->n; i++)
 	{
 		Ids			own = {0};
 
-		for (int k = 0; k < nrefs[i]; k++)
-			ids_add(&own, ((RefId *) hash_search(ids, &refs[i][k], HASH_FIND, NULL))->id);
+		for (int k = 0; k < said[i]->n[which]; k++)
+			ids_add(&own, said[i]->refs[which][k]->id);
 		ids_sort(&own);
-		if (own.n > 0)
+		if (own.n > 0 || all)
 			declare(&d, parts->at[i], &own);
 	}
 	return d;
@@ -316,13 +500,13 @@ declare_parts(Call *c, const Ids *parts)
 
 	if (route_any_inputs())
 	{
-		d = work_out(c, parts, route_inputs);
+		d = work_out(c, parts, false, INPUTS);
 		write_inputs(&d);
 		log_declared(c, EV_DECLARED, &d);
 	}
 	if (route_any_outputs())
 	{
-		d = work_out(c, parts, route_outputs);
+		d = work_out(c, parts, false, OUTPUTS);
 		write_outputs(&d);
 		log_declared(c, EV_MAKES, &d);
 	}
@@ -384,30 +568,6 @@ difference(const Declared *before, const Declared *after)
 	return d;
 }
 
-/* All partitions have an entry, those without any others, too. */
-static Declared
-work_out_all(Call *c, const Ids *parts, char **(*ask) (const char *, int *))
-{
-	Declared	some = work_out(c, parts, ask);
-	Declared	d = {0};
-	int			next = 0;
-	int			k = 0;
-
-	for (int i = 0; i < parts->n; i++)
-	{
-		Ids			own = {0};
-
-		if (k < some.parts.n && some.parts.at[k] == parts->at[i])
-		{
-			own = (Ids) {some.others.at + next, (int) some.sizes.at[k], 0};
-			next += own.n;
-			k++;
-		}
-		declare(&d, parts->at[i], &own);
-	}
-	return d;
-}
-
 /*
  * Likewise for partitions whose job is defined anew: what changes is written
  * and logged.  Returns those that need something else than before; what they
@@ -417,7 +577,7 @@ Ids
 declare_anew(Call *c, const Ids *parts)
 {
 	Declared	before = declared_now(parts, Q_INPUTS_DECLARED, members_of_input);
-	Declared	after = work_out_all(c, parts, route_inputs);
+	Declared	after = work_out(c, parts, true, INPUTS);
 	Declared	inputs = difference(&before, &after);
 	Declared	outputs;
 	Datum		args[1];
@@ -430,7 +590,7 @@ declare_anew(Call *c, const Ids *parts)
 	log_declared(c, EV_DECLARED, &inputs);
 
 	before = declared_now(parts, Q_OUTPUTS, members_of_output);
-	after = work_out_all(c, parts, route_outputs);
+	after = work_out(c, parts, true, OUTPUTS);
 	outputs = difference(&before, &after);
 	args[0] = ids_datum(&outputs.parts);
 	if (outputs.parts.n > 0)
@@ -444,13 +604,85 @@ declare_anew(Call *c, const Ids *parts)
 void
 name_inputs(Call *c, const Ids *parts)
 {
-	HTAB	   *seen = ref_set(sizeof(char *));
-	Datum	   *refs = palloc(sizeof(Datum) * (parts->n + 1));
-	Datum	   *mentioned;
 	int			n;
+	Datum	   *mentioned = reach(ask_parts(c, parts), parts->n, &n);
 
-	for (int i = 0; i < parts->n; i++)
-		refs[i] = CStringGetTextDatum(((Partition *) marking_token(&c->m, PARTITION, parts->at[i]))->ref);
-	mentioned = next_level(seen, refs, parts->n, &n);
 	(void) name_refs(c, mentioned, n, false);
+}
+
+/* ---- what a want would meet ---- */
+
+/* Of the refs of a level, those that nobody asked about yet; the others have their inputs from the tables. */
+static Datum *
+not_declared(Names *names, const Datum *level, int n, int *nasked)
+{
+	Datum		args[] = {refs_datum(level, n)};
+	Rows		rows = store_read(Q_INPUTS_STORED, args, NULL);
+	Datum	   *unknown = palloc(sizeof(Datum) * (n + 1));
+
+	*nasked = 0;
+	for (int i = 0; i < rows.n; i++)
+	{
+		Named	   *p = name(names, rows_text(&rows, i, 0));
+		Datum	   *inputs;
+		int			ninputs;
+
+		if (!DatumGetBool(rows_datum(&rows, i, 1)))
+			unknown[(*nasked)++] = CStringGetTextDatum(p->ref);
+		else
+			p->asked = true;
+		if (rows_null(&rows, i, 2))
+			continue;
+		deconstruct_array(DatumGetArrayTypeP(rows_datum(&rows, i, 2)), TEXTOID, -1, false, TYPALIGN_INT, &inputs, NULL, &ninputs);
+		for (int k = 0; k < ninputs; k++)
+			name_for(names, p, INPUTS, TextDatumGetCString(inputs[k]));
+	}
+	rows_free(&rows);
+	return unknown;
+}
+
+static void
+put_inputs(ReturnSetInfo *result, Named **parts, int n)
+{
+	bool		nulls[2] = {false};
+
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < parts[i]->n[INPUTS]; k++)
+		{
+			Datum		values[2] = {text_datum(parts[i]->ref), text_datum(parts[i]->refs[INPUTS][k]->ref)};
+
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		}
+}
+
+PG_FUNCTION_INFO_V1(databuild_inputs_of);
+
+Datum
+databuild_inputs_of(PG_FUNCTION_ARGS)
+{
+	Datum	   *level;
+	int			n;
+	int			level_of_settings;
+	Names	   *names;
+
+	ask_refuse_call();
+	InitMaterializedSRF(fcinfo, 0);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &level, NULL, &n);
+	level_of_settings = store_open();
+	names = no_names(1);
+	for (int i = 0; i < n; i++)
+		name(names, TextDatumGetCString(level[i]))->reached = true;
+	while (n > 0)
+	{
+		int			nunknown;
+		Datum	   *unknown = not_declared(names, level, n, &nunknown);
+		Named	  **parts;
+
+		(void) ask(names, unknown, nunknown);
+		parts = ask(names, level, n);
+		put_inputs((ReturnSetInfo *) fcinfo->resultinfo, parts, n);
+		level = reach(parts, n, &n);
+	}
+	store_close(level_of_settings);
+	return (Datum) 0;
 }

@@ -9,8 +9,10 @@
  */
 #include "store.h"
 
+#include "catalog/pg_proc.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 
 /* So many refs are routed at a time. */
 #define BATCH	10000
@@ -150,6 +152,7 @@ reroute_batch(Call *c, const Ids *changed, const Ids *routes)
 	Ids			moved = {0};
 	Ids			anew;
 
+	forget_names(c);
 	(void) load_partitions(c, changed, LOCK_WAIT);
 	name_inputs(c, changed);
 	call_now(c);
@@ -174,12 +177,16 @@ reroute_batch(Call *c, const Ids *changed, const Ids *routes)
 static void
 reroute(Call *c, int32 defined)
 {
+	Ids			newest = store_ids(Q_PARTITION_LAST, NULL);
 	int64		last = 0;
 	int			n;
 
+	if (newest.n == 0)
+		return;
 	do
 	{
-		Datum		args[] = {Int64GetDatum(last), Int32GetDatum(BATCH)};
+		/* what a batch names is routed and declared as it is named */
+		Datum		args[] = {Int64GetDatum(last), Int64GetDatum(newest.at[0]), Int32GetDatum(BATCH)};
 		Rows		rows = store_rows(Q_ROUTED, args, NULL);
 		Ids			routes = {0};
 		Ids			changed = changed_routes(&rows, defined, &routes);
@@ -203,9 +210,12 @@ refuse_kind(const char *label, bool is_source)
 			 errhint("Choose another label.")));
 }
 
+/* How many arguments JOB_UPDATE takes. */
+#define DEFINED	17
+
 /*
  * args from 1 on as JOB_UPDATE takes them (patterns, outputs, inputs, config,
- * batch_size, max_running, ... is_source), and which of them are NULL.
+ * batch_size, max_running, ... functions_role), and which of them are NULL.
  */
 static void
 define(const char *label, Datum *args, char *nulls)
@@ -216,14 +226,14 @@ define(const char *label, Datum *args, char *nulls)
 
 	if (id == 0)
 	{
-		Datum		insert[13];
-		char		insert_nulls[14] = "             ";
+		Datum		insert[DEFINED + 1];
+		char		insert_nulls[DEFINED + 1] = {' ', ' '};
 
 		id = (int32) gate_next_of("job_id_seq");
 		insert[0] = Int32GetDatum(id);
 		insert[1] = text_datum(label);
-		memcpy(&insert[2], &args[1], sizeof(Datum) * 11);
-		memcpy(&insert_nulls[2], &nulls[1], 11);
+		memcpy(&insert[2], &args[1], sizeof(Datum) * (DEFINED - 1));
+		memcpy(&insert_nulls[2], &nulls[1], DEFINED - 1);
 		store_do(Q_JOB_INSERT, insert, insert_nulls);
 	}
 	else
@@ -259,18 +269,56 @@ arg_at_most(FunctionCallInfo fcinfo, int n, const char *name, int32 most)
 	return Int32GetDatum(value);
 }
 
+/* A function's name and owner, and the role that names it, into args from at on and the last. */
+static void
+arg_function(FunctionCallInfo fcinfo, int n, Declares which, int at, Datum *args, char *nulls)
+{
+	JobFunction f;
+
+	if (PG_ARGISNULL(n))
+		return;
+	ask_check(DatumGetObjectId(PG_GETARG_DATUM(n)), which, &f);
+	args[at] = text_datum(f.function);
+	args[at + 1] = text_datum(f.owner);
+	args[DEFINED - 1] = text_datum(f.role);
+	nulls[at] = nulls[at + 1] = nulls[DEFINED - 1] = ' ';
+}
+
+/*
+ * As the owner of the SQL function, which has everything; returns who called.
+ *
+ * define_job() is not SECURITY DEFINER: of who called that leaves only the
+ * outermost role, and who is that?  A superuser, say, who analyzes a table
+ * with an index on a function of somebody else's, which defines a job.
+ */
+static Oid
+become_owner(FunctionCallInfo fcinfo, int *security)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+	Oid			caller;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
+	GetUserIdAndSecContext(&caller, security);
+	SetUserIdAndSecContext(((Form_pg_proc) GETSTRUCT(tuple))->proowner, *security | SECURITY_LOCAL_USERID_CHANGE);
+	ReleaseSysCache(tuple);
+	return caller;
+}
+
 PG_FUNCTION_INFO_V1(databuild_define_job);
 
 /*
  * label, patterns, outputs, inputs, config, batch_size, max_running,
- * max_attempts, max_misses, backoff, lease
+ * max_attempts, max_misses, backoff, lease, outputs_function, inputs_function
  */
 Datum
 databuild_define_job(PG_FUNCTION_ARGS)
 {
 	char	   *label = arg_label(fcinfo, 0);
-	Datum		args[12] = {0};
-	char		nulls[13] = "            ";
+	Datum		args[DEFINED] = {0};
+	char		nulls[] = "            nnnnn";
+	int			security;
+	Oid			caller;
 
 	args[1] = arg_patterns(fcinfo, 1);
 	args[2] = arg_templates(fcinfo, 2, "outputs", 1, &nulls[2]);
@@ -286,7 +334,11 @@ databuild_define_job(PG_FUNCTION_ARGS)
 	(void) arg_lease(fcinfo, 10);
 	args[10] = PG_GETARG_DATUM(10);
 	args[11] = BoolGetDatum(false);
+	arg_function(fcinfo, 11, OUTPUTS, 12, args, nulls);
+	arg_function(fcinfo, 12, INPUTS, 14, args, nulls);
+	caller = become_owner(fcinfo, &security);
 	define(label, args, nulls);
+	SetUserIdAndSecContext(caller, security);
 	PG_RETURN_VOID();
 }
 
@@ -302,8 +354,8 @@ Datum
 databuild_define_source(PG_FUNCTION_ARGS)
 {
 	char	   *label = arg_label(fcinfo, 0);
-	Datum		args[12] = {0};
-	char		nulls[13] = "  nn  n     ";
+	Datum		args[DEFINED] = {0};
+	char		nulls[] = "  nn  n     nnnnn";
 
 	args[1] = arg_patterns(fcinfo, 1);
 	args[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));

@@ -169,7 +169,7 @@ name_refs(Call *c, const Datum *refs, int n, bool needed)
 		unknown = unknown_refs(refs, n, known, nknown, &nunknown);
 		for (int i = 0; needed && i < nunknown; i++)
 			(void) route(unknown[i], true);
-		unknown = unknown_closure(unknown, nunknown, &nunknown);
+		unknown = unknown_closure(c, unknown, nunknown, &nunknown);
 		insert_refs(c, unknown, nunknown);
 		known = known_refs(refs, n, &nknown);
 	}

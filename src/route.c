@@ -33,6 +33,7 @@
 typedef struct Pattern
 {
 	int32		job;
+	int			at;				/* its place among the jobs */
 	regex_t		re;
 	pg_wchar   *prefix;			/* each match begins so */
 	int			nprefix;
@@ -45,16 +46,11 @@ static Oid	routes_relid = InvalidOid;
 static Job *jobs;
 static char **labels;
 static int	njobs;
-/* Of each job, its templates: of inputs, and of outputs. */
-typedef enum Templates
-{
-	INPUTS,
-	OUTPUTS
-} Templates;
-
+/* Of each job, its templates and functions: of inputs, and of outputs. */
 static char ***templates[2];
 static int *ntemplates[2];
-static bool any_templates[2];
+static JobFunction *functions[2];
+static bool any_declared[2];
 static bool any_limits;
 
 static Pattern *patterns;
@@ -165,7 +161,7 @@ forget_routes(void)
 		pg_regfree(&patterns[i].re);
 	npatterns = 0;
 	njobs = 0;
-	any_templates[INPUTS] = any_templates[OUTPUTS] = false;
+	any_declared[INPUTS] = any_declared[OUTPUTS] = false;
 	any_limits = false;
 	if (routes != NULL)
 		MemoryContextReset(routes);
@@ -201,7 +197,7 @@ find_prefix(Pattern *p)
 }
 
 static void
-add_templates(const Rows *rows, int i, Templates which, int column)
+add_templates(const Rows *rows, int i, Declares which, int column)
 {
 	Datum	   *texts;
 	int			n = 0;
@@ -213,7 +209,18 @@ add_templates(const Rows *rows, int i, Templates which, int column)
 	templates[which][i] = palloc(sizeof(char *) * (n + 1));
 	for (int k = 0; k < n; k++)
 		templates[which][i][k] = TextDatumGetCString(texts[k]);
-	any_templates[which] = any_templates[which] || n > 0;
+	any_declared[which] = any_declared[which] || n > 0;
+}
+
+/* In two columns, the function and its owner. */
+static void
+add_function(const Rows *rows, int i, Declares which, int column)
+{
+	functions[which][i] = (JobFunction)
+	{
+		which, labels[i], rows_text(rows, i, column), rows_text(rows, i, column + 1), rows_text(rows, i, 17)
+	};
+	any_declared[which] = any_declared[which] || functions[which][i].function != NULL;
 }
 
 static void
@@ -238,6 +245,8 @@ add_job(const Rows *rows, int i)
 	njobs = i + 1;
 	add_templates(rows, i, INPUTS, 9);
 	add_templates(rows, i, OUTPUTS, 10);
+	add_function(rows, i, OUTPUTS, 13);
+	add_function(rows, i, INPUTS, 15);
 	any_limits = any_limits || jobs[i].max_running > 0;
 	deconstruct_array(DatumGetArrayTypeP(rows_datum(rows, i, 2)), TEXTOID, -1, false,
 					  TYPALIGN_INT, &texts, NULL, &n);
@@ -246,6 +255,7 @@ add_job(const Rows *rows, int i)
 		char	   *pattern = TextDatumGetCString(texts[k]);
 
 		patterns[npatterns].job = jobs[i].id;
+		patterns[npatterns].at = i;
 		compile(&patterns[npatterns].re, whole(pattern), pattern);
 		find_prefix(&patterns[npatterns]);
 		npatterns++;
@@ -270,6 +280,7 @@ load_routes(void)
 	{
 		templates[k] = palloc0(sizeof(char **) * Max(rows.n, 1));
 		ntemplates[k] = palloc0(sizeof(int) * Max(rows.n, 1));
+		functions[k] = palloc0(sizeof(JobFunction) * Max(rows.n, 1));
 	}
 	patterns = palloc0(sizeof(Pattern) * Max(count_patterns(&rows), 1));
 	for (int i = 0; i < rows.n; i++)
@@ -390,14 +401,14 @@ bool
 route_any_inputs(void)
 {
 	load_routes();
-	return any_templates[INPUTS];
+	return any_declared[INPUTS];
 }
 
 bool
 route_any_outputs(void)
 {
 	load_routes();
-	return any_templates[OUTPUTS];
+	return any_declared[OUTPUTS];
 }
 
 bool
@@ -446,56 +457,62 @@ expand(const char *template, const pg_wchar *ref, const regmatch_t *groups, cons
 	return out.data;
 }
 
-/* What the templates of the ref's job make of it, with room for one more. */
-static char **
-expand_all(const char *ref, Templates which, int *n, int *job)
+/* Whether the job has templates or functions. */
+static bool
+declares(int job)
+{
+	return ntemplates[INPUTS][job] > 0 || ntemplates[OUTPUTS][job] > 0 ||
+		functions[INPUTS][job].function != NULL || functions[OUTPUTS][job].function != NULL;
+}
+
+int32
+route_templates(const char *ref, char **refs[2], int n[2])
 {
 	int			nwide;
 	pg_wchar   *w = wide(ref, strlen(ref), &nwide);
 	regmatch_t	groups[10];
-	char	  **refs = NULL;
+	int32		job = 0;
 
 	load_routes();
-	*n = 0;
-	for (int i = 0; i < npatterns && refs == NULL; i++)
+	n[INPUTS] = n[OUTPUTS] = 0;
+	for (int i = 0; i < npatterns && job == 0; i++)
 	{
-		*job = -1;
-		for (int k = 0; k < njobs; k++)
-			if (jobs[k].id == patterns[i].job)
-				*job = k;
-		if (ntemplates[which][*job] == 0 || !matches(&patterns[i], w, nwide, groups))
+		int			at = patterns[i].at;
+
+		if (!declares(at) || !matches(&patterns[i], w, nwide, groups))
 			continue;
-		refs = palloc(sizeof(char *) * (ntemplates[which][*job] + 1));
-		for (int k = 0; k < ntemplates[which][*job]; k++)
-			refs[(*n)++] = expand(templates[which][*job][k], w, groups, labels[*job]);
+		job = patterns[i].job;
+		for (int which = 0; which < 2; which++)
+		{
+			refs[which] = palloc(sizeof(char *) * (ntemplates[which][at] + 1));
+			while (n[which] < ntemplates[which][at])
+			{
+				refs[which][n[which]] = expand(templates[which][at][n[which]], w, groups, labels[at]);
+				n[which]++;
+			}
+		}
 	}
 	pfree(w);
-	return refs;
+	return job;
 }
 
-char **
-route_inputs(const char *ref, int *n)
+bool
+route_function(int32 job, Declares which, JobFunction *f)
 {
-	int			job;
+	load_routes();
+	for (int i = 0; i < njobs; i++)
+	{
+		const JobFunction *of = &functions[which][i];
 
-	return expand_all(ref, INPUTS, n, &job);
-}
-
-char **
-route_outputs(const char *ref, int *n)
-{
-	int			job;
-	char	  **refs = expand_all(ref, OUTPUTS, n, &job);
-
-	for (int i = 0; i < *n; i++)
-		if (route_ref(refs[i], strlen(refs[i])) != jobs[job].id)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("output \"%s\" of ref \"%s\" does not match its own job \"%s\"", refs[i], ref, labels[job]),
-					 errhint("Every output of a job needs a pattern of that job.")));
-	if (*n > 0)
-		refs[(*n)++] = pstrdup(ref);
-	return refs;
+		if (jobs[i].id != job || of->function == NULL)
+			continue;
+		*f = (JobFunction)
+		{
+			which, pstrdup(of->job), pstrdup(of->function), pstrdup(of->owner), pstrdup(of->role)
+		};
+		return true;
+	}
+	return false;
 }
 
 PG_FUNCTION_INFO_V1(databuild_makers);
@@ -519,21 +536,6 @@ databuild_makers(PG_FUNCTION_ARGS)
 			(n == 0 || found[n - 1] != route_label(patterns[i].job)))
 			found[n++] = route_label(patterns[i].job);
 	result = SPI_datumTransfer(texts_datum(found, n), false, -1);
-	store_close(level);
-	PG_RETURN_DATUM(result);
-}
-
-PG_FUNCTION_INFO_V1(databuild_inputs_of);
-
-Datum
-databuild_inputs_of(PG_FUNCTION_ARGS)
-{
-	char	   *ref = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	int			level = store_open();
-	int			n;
-	char	  **refs = route_inputs(ref, &n);
-	Datum		result = SPI_datumTransfer(texts_datum((const char *const *) refs, n), false, -1);
-
 	store_close(level);
 	PG_RETURN_DATUM(result);
 }

@@ -25,7 +25,7 @@ typedef struct StatementRow
 	const char *name;
 	int			expected;		/* SPI's code */
 	int			nargs;
-	Oid			types[16];
+	Oid			types[20];
 	const char *sql;
 } StatementRow;
 
@@ -83,6 +83,15 @@ store_open(void)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	return level;
+}
+
+/* For statements that are not ours: the planner as the session has it, until the subtransaction ends. */
+void
+store_usual_planner(void)
+{
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], GetConfigOptionResetString(settings[i][0]), PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
 /* After an error there is nothing to close: the abort takes both back. */

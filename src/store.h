@@ -28,6 +28,7 @@ typedef struct Rows
 /* Connect, with a planner that does not depend on statistics; the level to close. */
 extern int	store_open(void);
 extern void store_close(int level);
+extern void store_usual_planner(void);
 
 /*
  * Execute a kept plan.  Arguments by position, nulls as for SPI ('n' is NULL),
@@ -131,7 +132,7 @@ extern void read_by(Call *c, const Ids *runs, const Ids *named);
 /* ---- declare.c ---- */
 
 /* Unknown refs and all that they need and is unknown, sorted. */
-extern Datum *unknown_closure(const Datum *refs, int n, int *nall);
+extern Datum *unknown_closure(Call *c, const Datum *refs, int n, int *nall);
 
 /* Write and log the declared inputs and outputs of new partitions. */
 extern void declare_parts(Call *c, const Ids *parts);
@@ -141,6 +142,9 @@ extern Ids	declare_anew(Call *c, const Ids *parts);
 
 /* Name what the partitions need. */
 extern void name_inputs(Call *c, const Ids *parts);
+
+/* So that jobs are asked again. */
+extern void forget_names(Call *c);
 
 /* A set of refs (char *), as first field of entries of that size. */
 extern HTAB *ref_set(Size entry);
