@@ -98,7 +98,7 @@ AS $$
 		SELECT $1
 		UNION
 		SELECT m.want_id FROM b JOIN databuild.wait t ON t.want_id = b.want_id
-			JOIN databuild.member m ON m.block = t.waiter >> 6 AND (m.mask >> (t.waiter & 63)::int) & 1 = 1)
+			JOIN databuild.member m ON m.block + 0 = t.waiter >> 6 AND (m.mask >> (t.waiter & 63)::int) & 1 = 1)
 	SELECT min(w.due_at), CASE WHEN bool_and(w.expires_at IS NOT NULL) THEN max(w.expires_at) END
 	FROM b JOIN databuild.want w ON w.want_id = b.want_id
 	WHERE w.state = 'A' AND NOT w.derivative

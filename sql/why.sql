@@ -35,9 +35,9 @@ CREATE FUNCTION databuild.is_covered(part_id bigint) RETURNS boolean
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 	SELECT EXISTS (SELECT FROM databuild.member m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A'
-		WHERE m.block = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1 AND (w.expires_at > databuild.clock()) IS NOT FALSE
+		WHERE m.block + 0 = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1 AND (w.expires_at > databuild.clock()) IS NOT FALSE
 			AND NOT (w.derivative AND w.run_id = 0))
-		OR EXISTS (SELECT FROM databuild.declared_wait d WHERE d.block = part_id >> 6 AND (d.mask >> (part_id & 63)::int) & 1 = 1)
+		OR EXISTS (SELECT FROM databuild.declared_wait d WHERE d.block + 0 = part_id >> 6 AND (d.mask >> (part_id & 63)::int) & 1 = 1)
 $$;
 COMMENT ON FUNCTION databuild.is_covered IS 'Internal: whether a want in force covers the partition, or one that waits by a shared derivative want is declared to need it.';
 
