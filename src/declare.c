@@ -6,10 +6,10 @@
  * They are worked out once, when a ref is named for the first time or its job
  * is defined anew, and kept as rows of databuild.input and databuild.output;
  * the events "declared" and "makes" have them, so that a replay asks no
- * template and no function.  Since no call but a definition
- * or one that names new refs inserts partitions, all that a new ref needs,
- * however indirectly, is worked out before the first insert: one sorted
- * insert, in which two sessions cannot wait for each other in a circle.
+ * template and no function.  Since no call but a definition or one that names
+ * new refs inserts partitions, all that a new ref needs, however indirectly, is
+ * worked out before the first insert: one sorted insert, in which two sessions
+ * cannot wait for each other in a circle.
  *
  * That goes level by level, and a function is asked about all refs of a level
  * at once.  What was said of a ref is kept until the call ends: a function
