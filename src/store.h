@@ -143,7 +143,7 @@ extern Ids	declare_anew(Call *c, const Ids *parts);
 /* Name what the partitions need. */
 extern void name_inputs(Call *c, const Ids *parts);
 
-/* So that jobs are asked again. */
+/* Forget what jobs said of refs, of which one call can keep so much only. */
 extern void forget_names(Call *c);
 
 /* A set of refs (char *), as first field of entries of that size. */
