@@ -262,6 +262,21 @@ add_job(const Rows *rows, int i)
 	}
 }
 
+/*
+ * A run keeps what it holds when its job is defined anew without limits or
+ * outputs.  Definitions wait for all writing calls, so that nothing is added
+ * to what is held afterwards.
+ */
+static void
+add_held(void)
+{
+	Rows		rows = store_rows(Q_HELD, NULL, NULL);
+
+	any_limits = any_limits || DatumGetBool(rows_datum(&rows, 0, 0));
+	any_declared[OUTPUTS] = any_declared[OUTPUTS] || DatumGetBool(rows_datum(&rows, 0, 1));
+	rows_free(&rows);
+}
+
 static void
 load_routes(void)
 {
@@ -287,6 +302,7 @@ load_routes(void)
 		add_job(&rows, i);
 	MemoryContextSwitchTo(old);
 	rows_free(&rows);
+	add_held();
 	routes_valid = true;
 }
 

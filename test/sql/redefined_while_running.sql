@@ -32,6 +32,25 @@ SELECT * FROM pg_temp.jobs();
 SELECT reason FROM databuild.why('n');
 SELECT job, partitions FROM databuild.claim('w', max_runs => 10) ORDER BY 2;
 
+-- a run gives back the slot that it has, though its job is not limited any more
+SELECT databuild.define_job('limited', ARRAY['l\d'], max_running => 1);
+SELECT databuild.want(ARRAY['l1', 'l2']) > 0;
+SELECT pg_temp.claim(ARRAY['limited'], 5);
+SELECT databuild.define_job('limited', ARRAY['l\d']);
+SELECT databuild.succeed(pg_temp.run('l1'));
+SELECT databuild.define_job('limited', ARRAY['l\d'], max_running => 1);
+SELECT pg_temp.claim(ARRAY['limited'], 5);
+-- and what it was making along stays its own until it ends
+SELECT databuild.define_job('both', ARRAY['[pq]\d'], outputs => ARRAY['p1', 'q1']);
+SELECT databuild.want(ARRAY['p1', 'q1']) > 0;
+SELECT databuild.publish(ARRAY['q1']);
+SELECT pg_temp.claim(ARRAY['both'], 5);
+SELECT databuild.define_job('both', ARRAY['[pq]\d']);
+DO $$BEGIN PERFORM databuild.publish(ARRAY['q1']); EXCEPTION WHEN object_not_in_prerequisite_state THEN RAISE WARNING '%', regexp_replace(SQLERRM, '\d+;', 'N;'); END$$;
+SELECT databuild.succeed(pg_temp.run('p1'));
+SELECT databuild.publish(ARRAY['q1']);
+SELECT count(*) FROM databuild.instances WHERE ref = 'q1';
+
 -- the tables are what the log says, and a replay finds nothing else
 SELECT * FROM databuild.verify();
 CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
