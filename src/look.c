@@ -991,6 +991,10 @@ work_off_timers(Call *c, Statement query, TimestampTz from, int limit)
 	rows_free(&rows);
 	if (n == 0)
 		return 0;
+	/* a run has several if a heartbeat asked for a shorter lease */
+	ids_sort(&leases);
+	ids_sort(&retries);
+	ids_sort(&ends);
 	args[0] = tids_datum(due, n);
 	store_do(Q_TIMERS_DROP, args, NULL);
 	if (leases.n > 0)

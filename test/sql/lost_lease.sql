@@ -94,6 +94,13 @@ SELECT databuild.miss(pg_temp.run('h'), ARRAY['e', 'i']);
 SELECT * FROM pg_temp.states() WHERE ref >= 'e';
 SELECT lost_runs FROM databuild.tick();
 SELECT * FROM pg_temp.states() WHERE ref >= 'e';
+-- a heartbeat may make it shorter; both ends in one call are one end
+SELECT databuild.want(ARRAY['k']) > 0;
+SELECT count(*) FROM databuild.claim('w', max_runs => 10, lease => '10 min');
+SELECT state FROM databuild.heartbeat(ARRAY[pg_temp.run('k')], '1 min');
+SET databuild.now = '2040-01-01 02:00:00+00';
+SELECT lost_runs FROM databuild.tick();
+SELECT ref, state, attempts FROM databuild.partitions WHERE ref = 'k';
 
 -- the tables are what the log says, and a replay finds nothing else
 SELECT * FROM databuild.verify();
