@@ -467,7 +467,7 @@ sub call_retry_want
 	while (defined(my $ref = shift @todo))
 	{
 		next if $seen{$ref}++;
-		push @todo, $self->state_of($ref) eq 'failed' ? $self->lacks($ref) : @{ $self->{parts}{$ref}{lacking} // [] };
+		push @todo, $self->state_of($ref) eq 'failed' ? $self->lacks($ref) : @{ ($self->{parts}{$ref} // {})->{lacking} // [] };
 	}
 	my @refs = grep { $self->state_of($_) eq 'failed' } sort keys %seen;
 
@@ -733,6 +733,11 @@ sub call_miss
 	my ($part) = map { $self->{parts}{$_} } @{ $run->{outputs} };
 	my $want = @lacking ? { refs => \@lacking, made_for => [ $part->{ref} ], ended => undef, step => $self->{step} } : undef;
 
+	# What a cycle raised for a moment may have lost its place.
+	if ($self->on_cycle($part, @lacking))
+	{
+		$_->{order}[1] = $self->{step} foreach grep { $_->{order} } map { $self->{parts}{$_} } @lacking;
+	}
 	push @{ $self->{derived} }, $want if $want;
 	$run->{state} = 'dep_miss';
 	$self->instance($part, $run, 'missed');
@@ -755,6 +760,7 @@ sub call_miss
 	elsif ($many)
 	{
 		@$part{qw(state why)} = ('failed', 'failed');
+		$self->end_want($want) if $want;
 	}
 	else
 	{
@@ -768,8 +774,10 @@ sub found_on_cycle
 {
 	my ($self, $part, @refs) = @_;
 
-	return $self->on_cycle($part, @refs) && all { ($self->{real}{partition}{$_} // '') eq 'failed' }
-		grep { $self->on_cycle($part, $_) } grep { $_ ne $part->{ref} } @refs;
+	my @others = grep { $_ ne $part->{ref} } @refs;
+
+	return 0 if any { $self->makeable($_) && $self->{real}{partition}{$_} eq 'missing' } @others;
+	return $self->on_cycle($part, @refs) && all { ($self->{real}{partition}{$_} // '') eq 'failed' } grep { $self->on_cycle($part, $_) } @others;
 }
 
 # Would it wait for itself?
@@ -925,11 +933,12 @@ sub read_by
 	my ($self, $run, $part) = @_;
 	my %read;
 
-	foreach my $input (grep { defined $_->{instance} } map { $self->{parts}{$_} // {} } $self->inputs_of($part->{ref}))
+	foreach my $input (map { $self->{parts}{$_} // {} } $self->inputs_of($part->{ref}))
 	{
-		my ($since) = grep { $_->[0] > $run->{claimed_at} } @{ $input->{lives} };
+		my ($since) = grep { $_->[0] > $run->{claimed_at} } @{ $input->{lives} // [] };
+		my $instance = $run->{saw}{ $input->{ref} // '' } // ($since // [ 0, $input->{instance} ])->[1];
 
-		$read{ $input->{ref} } = $run->{saw}{ $input->{ref} } // ($since // [ 0, $input->{instance} ])->[1];
+		$read{ $input->{ref} } = $instance if defined $instance;
 	}
 	return \%read;
 }
@@ -1027,11 +1036,16 @@ sub settle_partition
 	{
 		$self->enqueue($part);
 	}
+	elsif ($part->{state} =~ /^(missing|tainted)$/ && $real eq 'failed' && $self->makeable($ref) && $self->would_cycle($ref))
+	{
+		# Nor whether a cycle is seen before what wanted it falls back.
+		@$part{qw(state why)} = ('failed', 'cycle');
+	}
 	elsif ($WAITS{ $part->{state} })
 	{
 		if (any { $self->state_of($_) ne 'live' } @{ $part->{lacking} })
 		{
-			my $lost = any { $self->state_of($_) eq 'failed' } $self->all_upstream($ref);
+			my $lost = any { $self->state_of($_) eq 'failed' } $self->all_upstream($ref), $self->lacks($ref);
 
 			$part->{state} = $lost ? 'upstream_failed' : 'upstream_building';
 			$self->wait_for_more($part) if !$lost;
@@ -1160,7 +1174,7 @@ sub wait_for_more
 
 	# The design does not say whether what waits only until a cycle is seen, and is blocked then, wants more meanwhile.
 	return if ($self->{real}{partition}{ $part->{ref} } // '') eq 'upstream_failed'
-		&& all { ($self->{real}{partition}{$_} // 'missing') =~ /^(missing|tainted)$/ } @more;
+		&& !any { $self->has_derivative($_) } @more;
 	my $want = { refs => \@more, made_for => [ $part->{ref} ], ended => undef, step => $self->{step} };
 
 	$self->know($_) foreach @more;
@@ -1169,6 +1183,15 @@ sub wait_for_more
 	$part->{lacking} = [ @{ $part->{lacking} }, @more ];
 	$part->{declared} //= "@{[ sort $self->inputs_of($part->{ref}) ]}";
 	return;
+}
+
+# More wants cover it in the real relations than callers have in force.
+sub has_derivative
+{
+	my ($self, $ref) = @_;
+	my $asked = grep { !$_->{ended} && any { $_ eq $ref } @{ $_->{refs} } } values %{ $self->{wants} };
+
+	return ($self->{real}{covered}{$ref} // 0) > $asked;
 }
 
 # Its declared inputs that are not live.
@@ -1347,7 +1370,7 @@ sub labels_of
 sub makeable
 {
 	my ($self, $ref) = @_;
-	my $label = $self->{parts}{$ref}{job};
+	my $label = ($self->{parts}{$ref} // {})->{job};
 
 	return defined $label && !$self->{jobs}{$label}{is_source};
 }
