@@ -1,10 +1,10 @@
 /* ------------------------------------------------------------------------
  * functions.sql: the calls.
  *
- * A writing call is C, runs as the owner of the extension with a pinned
- * search_path, and is VOLATILE and PARALLEL UNSAFE.  None is STRICT: NULL for
- * an argument without a NULL default is an error, not silence.  define_job()
- * becomes the owner by itself, in C: it has to know who calls.
+ * A writing call is C, with a pinned search_path, VOLATILE and PARALLEL UNSAFE.
+ * It is the caller's, notes who that is, and turns into the owner (caller.c).
+ * None is STRICT: NULL for an argument without a NULL default is an error, not
+ * silence.
  * ------------------------------------------------------------------------ */
 
 CREATE FUNCTION databuild.define_job(label text, patterns text[], outputs text[] = NULL, inputs text[] = NULL, config jsonb = '{}',
@@ -23,34 +23,34 @@ A definition that changes nothing logs nothing. Known refs are routed anew; runn
 Raises 22023 (argument, or a function of another kind), 2201B (pattern), 42501 (the caller may not execute the function), 42883 (there is none), 42P17 (a known ref would have two jobs), 55000 (the label is a source), and what a function raises. Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.define_source(label text, patterns text[]) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_define_source';
 COMMENT ON FUNCTION databuild.define_source IS
 'Defines which refs are made elsewhere and published; nobody claims them. Again: replaces the patterns.
 Raises 22023, 2201B, 42P17, 55000 (the label is a job). Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.drop_job(label text) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_drop_job';
 COMMENT ON FUNCTION databuild.drop_job IS
 'Drops a job or source. Refs that it made fall back to missing when they are queued or waiting (why: no_job) and come back when another job makes them.
 Raises 42704 (unknown), 55000 (a run of it is running). Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.pause_job(label text) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_pause_job';
 COMMENT ON FUNCTION databuild.pause_job IS
 'From now on claims pass over the job; its running runs go on. Repeating it changes nothing. Raises 42704. Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.resume_job(label text) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_resume_job';
 COMMENT ON FUNCTION databuild.resume_job IS
 'Claims take the job again. Repeating it changes nothing. Raises 42704. Waits for, and holds up, all writing calls.';
 
 CREATE FUNCTION databuild.want(partitions text[], priority int = 0, data_timestamp timestamptz = NULL, ttl interval = NULL,
 		sla interval = NULL, source text = NULL, comment text = NULL, key text = NULL) RETURNS bigint
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_want';
 COMMENT ON FUNCTION databuild.want IS
 'Declares that the partitions should be live, in force until it is canceled or expires; returns the want''s id. Refs not known yet become known.
@@ -59,14 +59,14 @@ key: while a want with that key is in force, the same key with the same refs ret
 Raises 22023 (argument, or the ttl has passed), 42704 (no job or source for a ref), 42P17 (two jobs), 55000 (the key belongs to a want on other refs), and what a job''s function raises that is asked about a new ref. Locks the partitions.';
 
 CREATE FUNCTION databuild.cancel_want(want_id bigint, reason text = NULL) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_cancel_want';
 COMMENT ON FUNCTION databuild.cancel_want IS
 'The want is in force no more. What only it covered falls back, unless it is live or a run makes it: no run is stopped. Repeating it changes nothing.
 Raises 42704 (unknown want), 55000 (it has expired, or is derivative: those end by themselves). Locks the want.';
 
 CREATE FUNCTION databuild.remake(partitions text[], reason text = NULL, priority int = 0) RETURNS bigint
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_remake';
 COMMENT ON FUNCTION databuild.remake IS
 'Taints what is live of the partitions, and wants all of them: returns the want''s id. Raises as want(). Locks the partitions.';
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION databuild.remake IS
 CREATE FUNCTION databuild.claim(worker text, jobs text[] = NULL, max_runs int = 1, lease interval = NULL,
 		OUT run_id bigint, OUT job text, OUT partitions text[], OUT config jsonb, OUT attempt int, OUT lease_expires_at timestamptz)
 	RETURNS SETOF record
-	LANGUAGE C VOLATILE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_claim';
 COMMENT ON FUNCTION databuild.claim IS
 'Hands out up to max_runs (at most 10,000) job runs: greatest priority first, then in the order of becoming claimable. No row: nothing to do now.
@@ -84,35 +84,35 @@ First does a share of what is due: ended leases, retries, the agenda. Raises 220
 CREATE FUNCTION databuild.heartbeat(run_ids bigint[], lease interval = NULL,
 		OUT run_id bigint, OUT state text, OUT lease_expires_at timestamptz)
 	RETURNS SETOF record
-	LANGUAGE C VOLATILE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_heartbeat';
 COMMENT ON FUNCTION databuild.heartbeat IS
 'Renews the leases of running runs, from now, by their lease or a new one. Returns each run with its state: one that is not running any more should be stopped.
 Raises 22023, 42704 (unknown run). Locks the runs. Leases are promises, not events: nothing is logged.';
 
 CREATE FUNCTION databuild.succeed(run_id bigint, made text[] = NULL, reads text[] = NULL, metadata jsonb = NULL) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_succeed';
 COMMENT ON FUNCTION databuild.succeed IS
 'The run succeeded and made its outputs, or just those in made; each other one is a failed attempt. reads: the refs that it really read (NULL: the inputs that its job declares), recorded with the instance that was live when the run was claimed, else the first since. metadata: kept with the run.
 Repeating it changes nothing. Raises 22023 (made names no output), 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
 
 CREATE FUNCTION databuild.succeed_many(run_ids bigint[]) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_succeed_many';
 COMMENT ON FUNCTION databuild.succeed_many IS
 'Many runs succeeded, all their outputs are made: succeed() for each, in one step and one event. All or none.
 Raises 22023, 42704 (unknown run), 55000 (one of them ended otherwise). Locks the runs and their outputs.';
 
 CREATE FUNCTION databuild.fail(run_id bigint, reason text, retry boolean = true, metadata jsonb = NULL) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_fail';
 COMMENT ON FUNCTION databuild.fail IS
 'The run failed, for the reason given, which why() shows. Its outputs are tried again after the job''s backoff while attempts remain; with retry => false they are failed at once.
 Repeating it changes nothing. Raises 22023, 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
 
 CREATE FUNCTION databuild.miss(run_id bigint, missing text[], impacted text[] = NULL, reads text[] = NULL, metadata jsonb = NULL) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_miss';
 COMMENT ON FUNCTION databuild.miss IS
 'The run cannot go on until the missing partitions are live: not a failure. A derivative want is made on those that are not; the impacted outputs (default: all) wait for them and are queued again after that, the other outputs at once.
@@ -122,35 +122,35 @@ Repeating it changes nothing. Raises 22023, 42704 (unknown run), 42P17 (two jobs
 CREATE FUNCTION databuild.finish_and_claim(run_ids bigint[], worker text, jobs text[] = NULL, max_runs int = 1, lease interval = NULL,
 		OUT run_id bigint, OUT job text, OUT partitions text[], OUT config jsonb, OUT attempt int, OUT lease_expires_at timestamptz)
 	RETURNS SETOF record
-	LANGUAGE C VOLATILE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_finish_and_claim';
 COMMENT ON FUNCTION databuild.finish_and_claim IS
 'succeed_many() and then claim(), in one call and transaction, with the results of both; an empty run_ids is fine.
 Raises as these do. Locks the runs and their outputs.';
 
 CREATE FUNCTION databuild.cancel_run(run_id bigint, reason text = NULL) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_cancel_run';
 COMMENT ON FUNCTION databuild.cancel_run IS
 'The run is canceled and its outputs are failed, or fall back if nobody wants them. Its reports are refused from now on; what it writes is not: heartbeat() tells its worker. Repeating it changes nothing.
 Raises 42704 (unknown run), 55000 (it ended otherwise). Locks the run and its outputs.';
 
 CREATE FUNCTION databuild.retry(partitions text[]) RETURNS bigint
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_retry';
 COMMENT ON FUNCTION databuild.retry IS
 'Sends failed and backing off partitions back to work, attempts and misses 0; what nobody wants falls back, on others it does nothing. Returns how many went back to work.
 Raises 22023, 42704 (a ref that is not known). Locks the partitions.';
 
 CREATE FUNCTION databuild.retry_want(want_id bigint) RETURNS bigint
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_retry_want';
 COMMENT ON FUNCTION databuild.retry_want IS
 'retry() for every failed partition that keeps the want from success, however far upstream. Returns how many went back to work.
 Raises 22023, 42704 (unknown want). Locks these partitions.';
 
 CREATE FUNCTION databuild.publish(partitions text[], metadata jsonb = NULL) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_publish';
 COMMENT ON FUNCTION databuild.publish IS
 'The partitions are live without a run: they were made elsewhere. Each gets a new instance, numbered by the event. What waits for them is queued when nothing else is lacking.
@@ -186,7 +186,7 @@ COMMENT ON FUNCTION databuild.untrack IS
 'Writing the table publishes nothing any more. Needs the owner of the table. Raises 22023, 42501, 42704 (it is not tracked), 42809. Locks the table as DROP TRIGGER does.';
 
 CREATE FUNCTION databuild.taint(partitions text[], reason text, downstream boolean = false) RETURNS bigint
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_taint';
 COMMENT ON FUNCTION databuild.taint IS
 'Marks the live instances of the partitions invalid, and passes over those that are not live; returns the taint''s id. What is wanted is made anew; making it ends the mark.
@@ -194,20 +194,20 @@ downstream: also what runs made from these instances, however indirectly, by wha
 Raises 22023, 42704 (a ref that is not known). Locks the partitions.';
 
 CREATE FUNCTION databuild.cancel_taint(taint_id bigint, reason text = NULL) RETURNS void
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_cancel_taint';
 COMMENT ON FUNCTION databuild.cancel_taint IS
 'Each ref that the taint marked becomes live again if no other taint marks it, it was not made since, and no run is making it. Repeating it changes nothing.
 Raises 22023, 42704 (unknown taint). Locks the taint and the partitions.';
 
 CREATE FUNCTION databuild.forget(partitions text[], reason text) RETURNS bigint
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_forget';
 COMMENT ON FUNCTION databuild.forget IS
 'The data of the partitions is gone: they are missing. Returns how many were there. Raises 22023, 42704 (a ref that is not known), 55000 (wanted, or being made). Locks the partitions.';
 
 CREATE FUNCTION databuild.tick(OUT lost_runs bigint, OUT expired_wants bigint, OUT looked_at bigint, OUT cycles bigint)
-	LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_tick';
 COMMENT ON FUNCTION databuild.tick IS
 'Does a bounded share of what is due: gives up runs whose lease ended, makes claimable what has backed off, works off the agenda. Claims do so, too; a ticker only makes it prompt where nobody claims.
@@ -227,7 +227,7 @@ COMMENT ON FUNCTION databuild.net_dot IS
 'The net as a drawing in the language of Graphviz: psql -XAtc "SELECT databuild.net_dot()" | dot -Tsvg >net.svg';
 
 CREATE FUNCTION databuild.read_events(after bigint = 0, max int = 1000, OUT event_id bigint, OUT recorded_at timestamptz, OUT kind text,
-		OUT actor text, OUT run_id bigint, OUT want_id bigint, OUT taint_id bigint, OUT job text, OUT refs text[], OUT body jsonb)
+		OUT actor text, OUT run_id bigint, OUT want_id bigint, OUT taint_id bigint, OUT job text, OUT refs text[], OUT body jsonb, OUT role text)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE ROWS 1000 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_read_events';

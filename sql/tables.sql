@@ -33,7 +33,8 @@ CREATE TABLE databuild.event
 	event_id	bigint		NOT NULL PRIMARY KEY,
 	recorded_at	timestamptz NOT NULL,
 	kind		text		NOT NULL,
-	actor		text		NOT NULL COLLATE "C",
+	actor		text		NOT NULL COLLATE "C",	-- the session user
+	role		text		COLLATE "C",			-- on whose behalf, if another
 	want_id		bigint,
 	taint_id	bigint,
 	job_id		int,

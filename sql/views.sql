@@ -210,10 +210,11 @@ CREATE VIEW databuild.events AS
 			CASE e.kind WHEN 'claimed' THEN 'worker' ELSE 'reason' END, e.note))
 			|| CASE WHEN e.kind LIKE 'job\_%' THEN jsonb_build_object('definition', e.body)
 				WHEN e.kind = 'wanted' THEN coalesce(e.body, '{}')
-				WHEN e.body IS NULL THEN '{}' ELSE jsonb_build_object('metadata', e.body) END AS body
+				WHEN e.body IS NULL THEN '{}' ELSE jsonb_build_object('metadata', e.body) END AS body,
+		coalesce(e.role, e.actor) AS role
 	FROM databuild.event e
 	LEFT JOIN databuild.job j ON j.job_id = e.job_id;
-COMMENT ON VIEW databuild.events IS 'The log. An event on several runs has run_id NULL and body.runs. The kinds are in event_kinds.';
+COMMENT ON VIEW databuild.events IS 'The log. actor is the session user, role on whose behalf the call was made: what SET ROLE or a SECURITY DEFINER function said. An event on several runs has run_id NULL and body.runs. The kinds are in event_kinds.';
 
 CREATE FUNCTION databuild.event_kinds(OUT kind text, OUT meaning text, OUT tells text[])
 	RETURNS SETOF record

@@ -41,11 +41,14 @@ static Call *
 begin(void (*gate) (void))
 {
 	Call	   *c;
+	Caller		caller;
 	int			level;
 
 	ask_refuse_call();
+	caller = caller_enter();
 	level = store_open();
 	c = palloc0(sizeof(Call));
+	c->caller = caller;
 	c->level = level;
 	gate();
 	call_jobs(c);
@@ -219,7 +222,17 @@ call_end(Call *c)
 {
 	look_ends(c, TIMER_SHARE);
 	look_agenda(c, AGENDA_SHARE);
+	call_close(c);
+}
+
+/* The call's memory goes with SPI. */
+void
+call_close(Call *c)
+{
+	Caller		caller = c->caller;
+
 	store_close(c->level);
+	caller_leave(&caller);
 }
 
 /* "run 7 is lost; it cannot succeed", with when and why. */

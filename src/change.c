@@ -20,7 +20,6 @@
 #include "access/tableam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
@@ -31,7 +30,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 typedef struct Change
 {
@@ -243,36 +241,18 @@ body(const TriggerData *t)
 	return DatumGetPointer(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
 }
 
-static Oid
-function_owner(Oid function)
-{
-	HeapTuple	row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(row))
-		elog(ERROR, "function %u is missing", function);
-	owner = ((Form_pg_proc) GETSTRUCT(row))->proowner;
-	ReleaseSysCache(row);
-	return owner;
-}
-
 static void
-publish_as_owner(Change *c, Oid function, const TriggerData *t)
+publish(Change *c, const TriggerData *t)
 {
 	int			n;
 	Datum	   *refs = sorted(c, &n);
 	const char *taint_reason = NULL;
-	Oid			user;
-	int			context;
 
 	if (n == 0)
 		return;
 	if (strcmp(t->tg_trigger->tgargs[1], "true") == 0)
 		taint_reason = psprintf("rows of %s changed", full_name(t->tg_relation));
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(function_owner(function), context | SECURITY_LOCAL_USERID_CHANGE);
 	publish_changes(refs, n, body(t), taint_reason);
-	SetUserIdAndSecContext(user, context);
 }
 
 PG_FUNCTION_INFO_V1(databuild_record_change);
@@ -307,6 +287,6 @@ databuild_record_change(PG_FUNCTION_ARGS)
 		take_tables(&c);
 	take_transition(&c, t->tg_oldtable, false);
 	take_transition(&c, t->tg_newtable, true);
-	publish_as_owner(&c, function, t);
+	publish(&c, t);
 	return PointerGetDatum(NULL);
 }

@@ -256,7 +256,7 @@ databuild_claim(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	c = call_begin();
 	claim_asked(c, &a, (ReturnSetInfo *) fcinfo->resultinfo);
-	store_close(c->level);
+	call_close(c);
 	return (Datum) 0;
 }
 
@@ -283,7 +283,7 @@ databuild_finish_and_claim(PG_FUNCTION_ARGS)
 		call_apply(c);
 	}
 	claim_asked(c, &a, (ReturnSetInfo *) fcinfo->resultinfo);
-	store_close(c->level);
+	call_close(c);
 	return (Datum) 0;
 }
 
@@ -351,6 +351,6 @@ databuild_heartbeat(PG_FUNCTION_ARGS)
 
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
-	store_close(c->level);
+	call_close(c);
 	return (Datum) 0;
 }

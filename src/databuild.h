@@ -10,7 +10,7 @@
  *		consequences	look.c: watches, agenda, timers, second looks
  *		the core		core/: decide, evolve, the net
  *		the store		store.c, plans.def: statements and tokens
- *		ground			gate.c, clock.c, route.c, ask.c, args.c, log.c
+ *		ground			caller.c, gate.c, clock.c, route.c, ask.c, args.c, log.c
  */
 #ifndef DATABUILD_H
 #define DATABUILD_H
@@ -69,6 +69,21 @@ extern const char *ref_fault(const char *ref, int len);
 
 /* As much of a value as fits in a message, control characters escaped. */
 extern char *shown_value(const char *value, int len);
+
+/* ---- caller.c ---- */
+
+typedef struct Caller
+{
+	Oid			role;			/* whose right to execute the call was checked */
+	int			context;
+} Caller;
+
+/* Act as the owner of the log, and as the caller again. */
+extern Caller caller_enter(void);
+extern void caller_leave(const Caller *caller);
+
+/* His name, for the log; NULL if he is the session user. */
+extern const char *caller_role(const Caller *caller);
 
 /* ---- gate.c ---- */
 
@@ -219,9 +234,10 @@ typedef struct Call
 	int64		cycles;
 	struct Names *names;		/* what jobs said of refs: they are asked once a call */
 	int			level;			/* of settings, to close */
+	Caller		caller;
 } Call;
 
-/* Open SPI, the gate and a marking; every writing entry point begins so. */
+/* Act as the owner; open SPI, the gate and a marking; every writing entry point begins so. */
 extern Call *call_begin(void);
 extern Call *call_begin_alone(void);
 
@@ -240,8 +256,9 @@ extern void call_write(Call *c);
 /* Log, evolve and write back what was decided, and all that follows from it. */
 extern void call_apply(Call *c);
 
-/* Work off a share of the agenda, and close. */
+/* Work off a share of the agenda, and close; or only close. */
 extern void call_end(Call *c);
+extern void call_close(Call *c);
 
 /* ERROR 55000 for a refusal of the net. */
 extern void call_refuse(Call *c, const Refusal *refusal) pg_attribute_noreturn();

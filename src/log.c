@@ -46,9 +46,10 @@ ends_an_instance(Call *c, const Event *e)
 void
 log_append(Call *c, Event *e)
 {
-	char		nulls[17] = "                ";
-	Datum		args[16];
+	char		nulls[18] = "                 ";
+	Datum		args[17];
 	bool		named = e->kind == EV_KNOWN;
+	const char *role = caller_role(&c->caller);
 
 	if (e->at == 0)
 		e->at = c->now;
@@ -76,6 +77,7 @@ log_append(Call *c, Event *e)
 	args[13] = or_null(&nulls[13], named, named ? names_of(c, e) : 0);
 	args[14] = or_null(&nulls[14], e->body != NULL, PointerGetDatum(e->body));
 	args[15] = or_null(&nulls[15], e->others.n > 0 || e->kind == EV_DECLARED || e->kind == EV_MAKES, ids_datum(&e->others));
+	args[16] = or_null(&nulls[16], role != NULL, role == NULL ? 0 : text_datum(role));
 	store_do(Q_EVENT_APPEND, args, nulls);
 }
 

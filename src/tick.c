@@ -33,6 +33,6 @@ databuild_tick(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(c->runs_lost);
 	values[1] = Int64GetDatum(c->wants_expired);
 	values[3] = Int64GetDatum(c->cycles);
-	store_close(c->level);
+	call_close(c);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
 }
