@@ -5,7 +5,7 @@ EXTENSION = databuild
 
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/core/*.c))
 
-SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/grants.sql
+SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/rights.sql sql/grants.sql
 DATA_built = sql/databuild--0.1.sql
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))

@@ -78,8 +78,8 @@ CREATE FUNCTION databuild.claim(worker text, jobs text[] = NULL, max_runs int = 
 	AS 'MODULE_PATHNAME', 'databuild_claim';
 COMMENT ON FUNCTION databuild.claim IS
 'Hands out up to max_runs (at most 10,000) job runs: greatest priority first, then in the order of becoming claimable. No row: nothing to do now.
-worker: a name for people. jobs: only runs of these. lease: instead of the job''s. Commit before you build, so that others see the claim.
-First does a share of what is due: ended leases, retries, the agenda. Raises 22023 (argument), 42704 (unknown job). Waits for nobody: what others hold is passed over.';
+worker: a name for people. jobs: only runs of these; without them, of all that the caller may work for. lease: instead of the job''s. Commit before you build, so that others see the claim.
+First does a share of what is due: ended leases, retries, the agenda. Raises 22023 (argument), 42501 (a job that the caller may not work for), 42704 (unknown job). Waits for nobody: what others hold is passed over.';
 
 CREATE FUNCTION databuild.heartbeat(run_ids bigint[], lease interval = NULL,
 		OUT run_id bigint, OUT state text, OUT lease_expires_at timestamptz)
@@ -88,28 +88,28 @@ CREATE FUNCTION databuild.heartbeat(run_ids bigint[], lease interval = NULL,
 	AS 'MODULE_PATHNAME', 'databuild_heartbeat';
 COMMENT ON FUNCTION databuild.heartbeat IS
 'Renews the leases of running runs, from now, by their lease or a new one. Returns each run with its state: one that is not running any more should be stopped.
-Raises 22023, 42704 (unknown run). Locks the runs. Leases are promises, not events: nothing is logged.';
+Raises 22023, 42501 (a run of a job that the caller may not work for), 42704 (unknown run). Locks the runs. Leases are promises, not events: nothing is logged.';
 
 CREATE FUNCTION databuild.succeed(run_id bigint, made text[] = NULL, reads text[] = NULL, metadata jsonb = NULL) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_succeed';
 COMMENT ON FUNCTION databuild.succeed IS
 'The run succeeded and made its outputs, or just those in made; each other one is a failed attempt. reads: the refs that it really read (NULL: the inputs that its job declares), recorded with the instance that was live when the run was claimed, else the first since. metadata: kept with the run.
-Repeating it changes nothing. Raises 22023 (made names no output), 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
+Repeating it changes nothing. Raises 22023 (made names no output), 42501 (a run of a job that the caller may not work for), 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
 
 CREATE FUNCTION databuild.succeed_many(run_ids bigint[]) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_succeed_many';
 COMMENT ON FUNCTION databuild.succeed_many IS
 'Many runs succeeded, all their outputs are made: succeed() for each, in one step and one event. All or none.
-Raises 22023, 42704 (unknown run), 55000 (one of them ended otherwise). Locks the runs and their outputs.';
+Raises 22023, 42501, 42704 (unknown run), 55000 (one of them ended otherwise). Locks the runs and their outputs.';
 
 CREATE FUNCTION databuild.fail(run_id bigint, reason text, retry boolean = true, metadata jsonb = NULL) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_fail';
 COMMENT ON FUNCTION databuild.fail IS
 'The run failed, for the reason given, which why() shows. Its outputs are tried again after the job''s backoff while attempts remain; with retry => false they are failed at once.
-Repeating it changes nothing. Raises 22023, 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
+Repeating it changes nothing. Raises 22023, 42501, 42704 (unknown run), 55000 (the run ended otherwise). Locks the run and its outputs.';
 
 CREATE FUNCTION databuild.miss(run_id bigint, missing text[], impacted text[] = NULL, reads text[] = NULL, metadata jsonb = NULL) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
@@ -117,7 +117,7 @@ CREATE FUNCTION databuild.miss(run_id bigint, missing text[], impacted text[] = 
 COMMENT ON FUNCTION databuild.miss IS
 'The run cannot go on until the missing partitions are live: not a failure. A derivative want is made on those that are not; the impacted outputs (default: all) wait for them and are queued again after that, the other outputs at once.
 reads: as for succeed(). A missing ref that no job makes waits for publish(). A run that waits for itself, however indirectly, makes what is on the cycle failed.
-Repeating it changes nothing. Raises 22023, 42704 (unknown run), 42P17 (two jobs for a ref), 55000 (the run ended otherwise). Locks the run, its outputs and the missing partitions.';
+Repeating it changes nothing. Raises 22023, 42501, 42704 (unknown run), 42P17 (two jobs for a ref), 55000 (the run ended otherwise). Locks the run, its outputs and the missing partitions.';
 
 CREATE FUNCTION databuild.finish_and_claim(run_ids bigint[], worker text, jobs text[] = NULL, max_runs int = 1, lease interval = NULL,
 		OUT run_id bigint, OUT job text, OUT partitions text[], OUT config jsonb, OUT attempt int, OUT lease_expires_at timestamptz)
@@ -306,8 +306,8 @@ CREATE PROCEDURE databuild.wait_work(jobs text[] = NULL, timeout interval = '30 
 	LANGUAGE C
 	AS 'MODULE_PATHNAME', 'databuild_wait_work';
 COMMENT ON PROCEDURE databuild.wait_work IS
-'Waits until there may be something to claim of these jobs (NULL: of any), or the timeout has passed: then claim(). Sleeps until another session commits such work or something is due, and sees what COMMIT PREPARED brought within 20 seconds. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
-Raises 22023, 42704 (unknown job).';
+'Waits until there may be something to claim of these jobs (NULL: of any that the caller may work for), or the timeout has passed: then claim(). Sleeps until another session commits such work or something is due, and sees what COMMIT PREPARED brought within 20 seconds. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
+Raises 22023, 42501, 42704 (unknown job).';
 
 /* ---- for the views and for why() ---- */
 

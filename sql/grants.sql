@@ -1,7 +1,7 @@
 /* ------------------------------------------------------------------------
  * grants.sql: nothing for PUBLIC.  Who is to use databuild gets USAGE on the
- * schema, EXECUTE on the functions and SELECT on the views; no one but the
- * owner touches a table.
+ * schema, EXECUTE on functions and SELECT on views (rights.sql); no one but
+ * the owner touches a table.
  * ------------------------------------------------------------------------ */
 
 REVOKE ALL ON SCHEMA databuild FROM PUBLIC;
@@ -16,6 +16,7 @@ COMMENT ON SEQUENCE databuild.partition_id_seq IS 'Internal: numbers partitions.
 COMMENT ON SEQUENCE databuild.want_id_seq IS 'Internal: numbers wants.';
 COMMENT ON TABLE databuild.event IS 'Internal: the append-only log; read it as databuild.events.';
 COMMENT ON TABLE databuild.job IS 'Internal: read it as databuild.jobs.';
+COMMENT ON TABLE databuild.worker_job IS 'Internal: which roles may work for which jobs only; read it as databuild.worker_jobs.';
 COMMENT ON TABLE databuild.partition IS 'Internal: read it as databuild.partitions.';
 COMMENT ON TABLE databuild.trouble IS 'Internal: attempts, misses, retries and causes of failure of the partitions that have any, and which changed while a run was making them.';
 COMMENT ON TABLE databuild.run IS 'Internal: read it as databuild.job_runs.';

@@ -76,6 +76,18 @@ CREATE TABLE databuild.job
 	functions_role text		COLLATE "C"	-- who defined the job, as whom they run
 );
 
+/*
+ * The jobs of workers that may not work for all.  Rights, no state: not in the
+ * log.  Roles by name, so that a dump can be restored where a role is missing;
+ * jobs by label, so that a job that is dropped and defined again is theirs still.
+ */
+CREATE TABLE databuild.worker_job
+(
+	role		text		NOT NULL COLLATE "C",
+	job			text		NOT NULL COLLATE "C",
+	PRIMARY KEY (role, job)
+);
+
 CREATE TABLE databuild.partition
 (
 	id			bigint		NOT NULL DEFAULT nextval('databuild.partition_id_seq') PRIMARY KEY,
@@ -386,6 +398,7 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.want_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.event', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.job', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.worker_job', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.partition', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.trouble', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.run', '');

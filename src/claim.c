@@ -239,10 +239,13 @@ arg_claim(FunctionCallInfo fcinfo, int n)
 static void
 claim_asked(Call *c, const Asked *a, ReturnSetInfo *result)
 {
+	bool		all = a->all;
+	Datum		jobs = caller_jobs(&c->caller, a->jobs, &all);
+
 	check_labels(a->labels, a->nlabels);
 	look_timers(c, TIMER_SHARE, true);
 	look_agenda(c, AGENDA_SHARE);
-	claim(c, a->worker, a->jobs, a->all, a->max_runs, a->lease, result);
+	claim(c, a->worker, jobs, all, a->max_runs, a->lease, result);
 }
 
 PG_FUNCTION_INFO_V1(databuild_claim);
@@ -275,6 +278,7 @@ databuild_finish_and_claim(PG_FUNCTION_ARGS)
 	a = arg_claim(fcinfo, 1);
 	InitMaterializedSRF(fcinfo, 0);
 	c = call_begin();
+	caller_reports(&c->caller, &ids);
 	fresh = reported(c, &ids, RS_SUCCEEDED);
 	if (fresh.n > 0)
 	{
@@ -339,6 +343,7 @@ databuild_heartbeat(PG_FUNCTION_ARGS)
 	arg_ids(fcinfo, 0, "run_ids", false, &ids);
 	InitMaterializedSRF(fcinfo, 0);
 	c = call_begin();
+	caller_reports(&c->caller, &ids);
 	(void) load_named_runs(c, &ids);
 	call_now(c);
 	extend_leases(c, &ids, lease);

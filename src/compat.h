@@ -60,4 +60,11 @@
 #define owns_table(relid, role)	pg_class_ownercheck(relid, role)
 #endif
 
+/* Whether the role may execute the function. */
+#if PG_VERSION_NUM >= 160000
+#define may_execute(function, role)	(object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define may_execute(function, role)	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
 #endif							/* DATABUILD_COMPAT_H */

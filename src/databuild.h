@@ -85,6 +85,16 @@ extern void caller_leave(const Caller *caller);
 /* His name, for the log; NULL if he is the session user. */
 extern const char *caller_role(const Caller *caller);
 
+/*
+ * The labels that a claim may go by: a text[], what was asked unless *all, or,
+ * with *all reset, what the caller is bound to.  42501 if one asked for is not
+ * his, or there is none.
+ */
+extern Datum caller_jobs(const Caller *caller, Datum asked, bool *all);
+
+/* 42501 if one of the runs is of a job that the caller may not work for; locks nothing. */
+extern void caller_reports(const Caller *caller, const Ids *runs);
+
 /* ---- gate.c ---- */
 
 /* Every writing call passes here first; definitions pass alone. */

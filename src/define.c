@@ -284,27 +284,6 @@ arg_function(FunctionCallInfo fcinfo, int n, Declares which, int at, Datum *args
 	nulls[at] = nulls[at + 1] = nulls[DEFINED - 1] = ' ';
 }
 
-/*
- * As the owner of the SQL function, which has everything; returns who called.
- *
- * define_job() is not SECURITY DEFINER: of who called that leaves only the
- * outermost role, and who is that?  A superuser, say, who analyzes a table
- * with an index on a function of somebody else's, which defines a job.
- */
-static Oid
-become_owner(FunctionCallInfo fcinfo, int *security)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
-	Oid			caller;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
-	GetUserIdAndSecContext(&caller, security);
-	SetUserIdAndSecContext(((Form_pg_proc) GETSTRUCT(tuple))->proowner, *security | SECURITY_LOCAL_USERID_CHANGE);
-	ReleaseSysCache(tuple);
-	return caller;
-}
-
 PG_FUNCTION_INFO_V1(databuild_define_job);
 
 /*
@@ -317,8 +296,6 @@ databuild_define_job(PG_FUNCTION_ARGS)
 	char	   *label = arg_label(fcinfo, 0);
 	Datum		args[DEFINED] = {0};
 	char		nulls[] = "            nnnnn";
-	int			security;
-	Oid			caller;
 
 	args[1] = arg_patterns(fcinfo, 1);
 	args[2] = arg_templates(fcinfo, 2, "outputs", 1, &nulls[2]);
@@ -336,9 +313,7 @@ databuild_define_job(PG_FUNCTION_ARGS)
 	args[11] = BoolGetDatum(false);
 	arg_function(fcinfo, 11, OUTPUTS, 12, args, nulls);
 	arg_function(fcinfo, 12, INPUTS, 14, args, nulls);
-	caller = become_owner(fcinfo, &security);
 	define(label, args, nulls);
-	SetUserIdAndSecContext(caller, security);
 	PG_RETURN_VOID();
 }
 

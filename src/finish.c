@@ -84,6 +84,7 @@ databuild_succeed(PG_FUNCTION_ARGS)
 
 	ids_add(&ids, DatumGetInt64(arg_needed(fcinfo, 0, "run_id")));
 	c = call_begin();
+	caller_reports(&c->caller, &ids);
 	reads = arg_reads(c, fcinfo, 2);
 	fresh = reported(c, &ids, RS_SUCCEEDED);
 	if (fresh.n > 0)
@@ -110,6 +111,7 @@ databuild_succeed_many(PG_FUNCTION_ARGS)
 
 	arg_ids(fcinfo, 0, "run_ids", false, &ids);
 	c = call_begin();
+	caller_reports(&c->caller, &ids);
 	fresh = reported(c, &ids, RS_SUCCEEDED);
 	if (fresh.n > 0)
 	{
@@ -134,6 +136,7 @@ databuild_fail(PG_FUNCTION_ARGS)
 
 	ids_add(&ids, DatumGetInt64(arg_needed(fcinfo, 0, "run_id")));
 	c = call_begin();
+	caller_reports(&c->caller, &ids);
 	fresh = reported(c, &ids, RS_FAILED);
 	if (fresh.n > 0)
 	{

@@ -60,6 +60,7 @@ databuild_miss(PG_FUNCTION_ARGS)
 
 	ids_add(&ids, DatumGetInt64(arg_needed(fcinfo, 0, "run_id")));
 	c = call_begin();
+	caller_reports(&c->caller, &ids);
 	/* a run that has ended stays so: then nothing is to be named */
 	(void) load_runs(c, &ids, LOCK_NONE);
 	r = marking_token(&c->m, RUN, ids.at[0]);

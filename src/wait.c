@@ -194,7 +194,7 @@ PG_FUNCTION_INFO_V1(databuild_wait_work);
 Datum
 databuild_wait_work(PG_FUNCTION_ARGS)
 {
-	Wait		w = {NEWS_WORK, "SELECT databuild.work_due($1, $2)", TEXTARRAYOID};
+	Wait		w = {NEWS_WORK, "SELECT databuild.work_due(databuild.my_jobs($1), $2)", TEXTARRAYOID};
 
 	check_may_commit(fcinfo);
 	(void) arg_needed(fcinfo, 1, "timeout");
