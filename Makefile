@@ -8,6 +8,10 @@ OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/core/*.c))
 SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/rights.sql sql/grants.sql
 DATA_built = sql/databuild--0.1.sql
 
+# A program of its own; PROGRAM would link the module's objects, too.
+SCRIPTS_built = databuild-worker
+WORKER_OBJS = $(patsubst %.c,%.o,$(wildcard src/worker/*.c))
+
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test
 
@@ -18,13 +22,23 @@ ISOLATION_OPTS = --inputdir=test/isolation
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	-Wswitch-enum -Wno-declaration-after-statement -Werror
-EXTRA_CLEAN = sql/databuild--0.1.sql test/core/core-check
+EXTRA_CLEAN = sql/databuild--0.1.sql test/core/core-check $(WORKER_OBJS)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*.def src/core/*.h src/core/*.def)
+
+$(WORKER_OBJS): src/worker/worker.h | libpq-headers
+$(WORKER_OBJS): override CPPFLAGS += -I$(includedir) -DDATABUILD_VERSION='"0.1"'
+
+databuild-worker: $(WORKER_OBJS)
+	$(CC) $(CFLAGS) $^ $(LDFLAGS) $(libpq) -o $@
+
+.PHONY: libpq-headers
+libpq-headers:
+	@test -f $(includedir)/libpq-fe.h || { echo "No $(includedir)/libpq-fe.h, which databuild-worker needs: install libpq's headers (Debian: libpq-dev)." >&2; exit 1; }
 
 sql/databuild--0.1.sql: $(SQL_PARTS)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION databuild" to load this file. \quit'; cat $(SQL_PARTS)) >$@

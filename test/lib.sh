@@ -159,6 +159,7 @@ missing_tools()
 	command -v make >/dev/null || echo make
 	command -v gcc >/dev/null || echo gcc
 	[ -f /usr/include/stdio.h ] || echo libc6-dev
+	[ -n "${PG_CONFIG:-}" ] || [ -f /usr/include/postgresql/libpq-fe.h ] || echo libpq-dev
 }
 
 apt_update()
