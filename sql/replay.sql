@@ -257,8 +257,8 @@ BEGIN
 	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;
 	INSERT INTO databuild.mark (low, job_id, prio, queue) SELECT DISTINCT 0, job_id, prio, 'r'::"char" FROM databuild.ready;
 	-- who waits, looks: that sets the watches
-	INSERT INTO databuild.agenda (seq, by, part, want_id, second)
-		SELECT nextval('databuild.serial'), '0', id, 0, false FROM databuild.partition WHERE state IN ('U', 'X');
+	INSERT INTO databuild.agenda (seq, by, part, want_id, how)
+		SELECT nextval('databuild.serial'), '0', id, 0, 'l' FROM databuild.partition WHERE state IN ('U', 'X');
 	RETURN events;
 END
 $$;
@@ -277,7 +277,8 @@ CREATE FUNCTION databuild.check_invariants()
 AS $$
 	WITH making AS (SELECT r.run_id, u.id AS part FROM databuild.run r CROSS JOIN LATERAL unnest(r.outputs) AS u(id) WHERE r.state = 'R'),
 	entered AS (SELECT q.part, q.job_id, q.prio, q.seq FROM databuild.ready q),
-	left_over AS (SELECT a.part FROM databuild.agenda a WHERE a.part <> 0),
+	left_over AS (SELECT a.part FROM databuild.agenda a WHERE a.part <> 0 AND a.how <> 'w'
+		UNION ALL SELECT i.part FROM databuild.agenda a JOIN databuild.input i ON i.block = a.part >> 6 AND (i.mask >> (a.part & 63)::int) & 1 = 1 WHERE a.how = 'w'),
 	due AS (SELECT n.kind, u.id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(id)),
 	cover AS (SELECT u.part, max(u.prio) AS prio, bool_or(u.over) AS over
 		FROM (SELECT b AS part, w.prio, w.expires_at <= databuild.clock() AS over FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b

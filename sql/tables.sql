@@ -326,7 +326,7 @@ CREATE TABLE databuild.agenda
 	by			xid8		NOT NULL,
 	part		bigint		NOT NULL,				-- look at this partition, or
 	want_id		bigint		NOT NULL,				-- at whether this want is done
-	second		boolean		NOT NULL				-- only whether its input is on the move
+	how			"char"		NOT NULL				-- 'l' at it; 's' only whether its input is on the move; 'w' at what is declared to need it
 );
 
 CREATE INDEX agenda_seq ON databuild.agenda (seq);

@@ -34,12 +34,13 @@
 /* ---- leaving entries ---- */
 
 /*
- * Entries for partitions or wants.  A second look is for a waiting partition
- * of which all is known but whether its input is on the move; other entries
- * are for what somebody else held.
+ * Entries for partitions or wants, and how to look at them: 'l' for what
+ * somebody else held; 's', a second look, for a waiting partition of which all
+ * is known but whether its input is on the move; 'w' for what is declared to
+ * need the partition.
  */
 static void
-leave_entries(const Ids *parts, const Ids *wants, bool second)
+leave_entries(const Ids *parts, const Ids *wants, char how)
 {
 	Ids			seqs = {0};
 	Ids			p = {0};
@@ -58,7 +59,7 @@ leave_entries(const Ids *parts, const Ids *wants, bool second)
 	args[0] = ids_datum(&seqs);
 	args[1] = ids_datum(&p);
 	args[2] = ids_datum(&w);
-	args[3] = BoolGetDatum(second);
+	args[3] = CharGetDatum(how);
 	store_do(Q_AGENDA_ADD, args, NULL);
 }
 
@@ -67,13 +68,13 @@ static const Ids none = {0};
 void
 look_leave_second(const Ids *parts)
 {
-	leave_entries(parts, &none, true);
+	leave_entries(parts, &none, 's');
 }
 
 static void
 leave(const Ids *parts, const Ids *wants)
 {
-	leave_entries(parts, wants, false);
+	leave_entries(parts, wants, 'l');
 }
 
 /* ---- looking ---- */
@@ -204,7 +205,7 @@ look_watch(Call *c, const Ids *ids)
 		if (marking_token(&c->m, PARTITION, p->lacking) == NULL)
 			ids_add(&again, p->id);
 	}
-	leave_entries(&again, &none, true);
+	leave_entries(&again, &none, 's');
 }
 
 /* Events of kind blocked or waiting move a token that goes on to watch. */
@@ -327,26 +328,38 @@ tell_watchers(Call *c)
 }
 
 static void
-tell_waiters(Call *c)
+tell_waiters(Call *c, const Ids *lost)
 {
-	Ids			lost = c->lost;
+	Datum		args[] = {ids_datum(lost)};
 	Ids			busy = {0};
 	Ids			waiters;
 	Ids			taken;
 
-	memset(&c->lost, 0, sizeof(Ids));
-	if (lost.n == 0)
+	if (lost->n == 0)
 		return;
-	{
-		Datum		args[] = {ids_datum(&lost)};
-
-		waiters = store_ids(Q_WAITERS, args);
-	}
-	if (waiters.n == 0)
-		return;
+	waiters = store_ids(Q_WAITERS, args);
 	taken = look_take(c, &waiters, &busy);
 	look(c, &taken, &none, true, false);
 	leave(&busy, &none);
+}
+
+/*
+ * Who begins to wait in another session reads its declared inputs as they were
+ * before this call, and is not seen to wait by it: so they are told again.
+ */
+static void
+tell_lost(Call *c)
+{
+	Ids			lost = c->lost;
+	Datum		args[] = {ids_datum(&lost)};
+	Ids			needed;
+
+	memset(&c->lost, 0, sizeof(Ids));
+	tell_waiters(c, &lost);
+	if (!route_any_inputs())
+		return;
+	needed = store_ids(Q_NEEDED, args);
+	leave_entries(&needed, &none, 'w');
 }
 
 /* Those of the wants that the call holds or can get are in the marking. */
@@ -566,7 +579,7 @@ search_circles(Call *c)
 	if (first.n > 0)
 	{
 		again = cycle_search(c, &first);
-		leave_entries(&again, &none, true);
+		leave_entries(&again, &none, 's');
 	}
 	if (second.n > 0)
 		(void) cycle_search(c, &second);
@@ -599,7 +612,7 @@ look_consequences(Call *c)
 	else if (c->may_circle.n > 0 || c->circled_once.n > 0)
 		search_circles(c);
 	else if (c->lost.n > 0)
-		tell_waiters(c);		/* last: in a circle failures would go round for ever */
+		tell_lost(c);			/* last: in a circle failures would go round for ever */
 	else
 		return false;
 	return true;
@@ -617,6 +630,7 @@ typedef struct Entries
 {
 	Ids			parts;			/* to be looked at with their locks */
 	Ids			seconds;		/* for a second look */
+	Ids			needed;			/* whose waiters are to be told */
 	Ids			wants;
 	ItemPointerData *rows;
 	int64	   *part_of;		/* which partition, or 0, of each row */
@@ -636,6 +650,7 @@ take_entries(int64 after, int limit)
 	for (int i = 0; i < rows.n; i++)
 	{
 		int64		part = rows_int64(&rows, i, 2);
+		char		how = rows_char(&rows, i, 4);
 
 		e.rows[i] = *(ItemPointer) DatumGetPointer(rows_datum(&rows, i, 0));
 		e.last = rows_int64(&rows, i, 1);
@@ -643,11 +658,12 @@ take_entries(int64 after, int limit)
 		if (part == 0)
 			ids_add(&e.wants, rows_int64(&rows, i, 3));
 		else
-			ids_add(DatumGetBool(rows_datum(&rows, i, 4)) ? &e.seconds : &e.parts, part);
+			ids_add(how == 's' ? &e.seconds : how == 'w' ? &e.needed : &e.parts, part);
 	}
 	rows_free(&rows);
 	ids_sort(&e.parts);
 	ids_sort(&e.seconds);
+	ids_sort(&e.needed);
 	return e;
 }
 
@@ -846,6 +862,11 @@ look_agenda(Call *c, int limit)
 			ids_add(&c->circled_once, taken.at[i]);
 	look_at_wants(c, &e.wants);
 	call_apply(c);
+	if (e.needed.n > 0)
+	{
+		tell_waiters(c, &e.needed);
+		call_apply(c);
+	}
 	return e.n;
 }
 
