@@ -567,22 +567,19 @@ tell_began(Call *c)
 	look(c, &began, &none, true, false);
 }
 
+/* One search at a time: what it finds is written before the next reads. */
 static void
 search_circles(Call *c)
 {
-	Ids			first = c->may_circle;
-	Ids			second = c->circled_once;
+	bool		first = c->may_circle.n > 0;
+	Ids		   *from = first ? &c->may_circle : &c->circled_once;
+	Ids			parts = *from;
 	Ids			again;
 
-	memset(&c->may_circle, 0, sizeof(Ids));
-	memset(&c->circled_once, 0, sizeof(Ids));
-	if (first.n > 0)
-	{
-		again = cycle_search(c, &first);
+	memset(from, 0, sizeof(Ids));
+	again = cycle_search(c, &parts);
+	if (first)
 		leave_entries(&again, &none, 's');
-	}
-	if (second.n > 0)
-		(void) cycle_search(c, &second);
 }
 
 bool
