@@ -1,4 +1,4 @@
-# databuild: make, make install, make installcheck, make core-check
+# databuild: make, make install, make installcheck, make core-check, make tap-check
 
 MODULE_big = databuild
 EXTENSION = databuild
@@ -22,7 +22,10 @@ ISOLATION_OPTS = --inputdir=test/isolation
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	-Wswitch-enum -Wno-declaration-after-statement -Werror
-EXTRA_CLEAN = sql/databuild--0.1.sql test/core/core-check $(WORKER_OBJS)
+EXTRA_CLEAN = sql/databuild--0.1.sql test/core/core-check tmp_check $(WORKER_OBJS)
+
+# make tap-check: servers of its own, so only the files of the extension must be installed; see test/README.md.
+PROVE_TESTS = test/t/*.pl
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -49,6 +52,9 @@ CORE = $(wildcard src/core/*.c src/core/*.h src/core/*.def test/core/*.c)
 test/core/core-check: $(CORE)
 	$(CC) -std=c11 -Wall -Wextra -Wswitch-enum -Werror -Isrc/core -o $@ $(filter %.c,$^)
 
-.PHONY: core-check
+.PHONY: core-check tap-check
 core-check: test/core/core-check
 	test/core/core-check
+
+tap-check:
+	$(prove_installcheck)

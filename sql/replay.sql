@@ -278,7 +278,7 @@ AS $$
 	WITH making AS (SELECT r.run_id, u.id AS part FROM databuild.run r CROSS JOIN LATERAL unnest(r.outputs) AS u(id) WHERE r.state = 'R'),
 	entered AS (SELECT q.part, q.job_id, q.prio, q.seq FROM databuild.ready q),
 	left_over AS (SELECT a.part FROM databuild.agenda a WHERE a.part <> 0 AND a.how <> 'w'
-		UNION ALL SELECT i.part FROM databuild.agenda a JOIN databuild.input i ON i.block = a.part >> 6 AND (i.mask >> (a.part & 63)::int) & 1 = 1 WHERE a.how = 'w'),
+		UNION ALL SELECT i.part FROM databuild.agenda a JOIN databuild.input i ON i.block + 0 = a.part >> 6 AND (i.mask >> (a.part & 63)::int) & 1 = 1 WHERE a.how = 'w'),
 	due AS (SELECT n.kind, u.id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(id)),
 	cover AS (SELECT u.part, max(u.prio) AS prio, bool_or(u.over) AS over
 		FROM (SELECT b AS part, w.prio, w.expires_at <= databuild.clock() AS over FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b
