@@ -20,33 +20,33 @@ max_attempts: failed attempts until a partition is failed; max_misses: dependenc
 backoff: before the second attempt, doubled for each further one, up to an hour. lease: how long a claimed run is its worker''s without a heartbeat.
 outputs_function, inputs_function: what templates cannot say, f(ref text) RETURNS text[] says, besides them. It is asked once, when a ref is named first or the job is defined anew, about many refs in one statement; as the role that calls define_job(), to read only, and with a fixed search_path (pg_catalog, pg_temp) and forms of dates (ISO, UTC). NULL is nothing. It must not call databuild. Whoever may replace the function acts as that role.
 A definition that changes nothing logs nothing. Known refs are routed anew; running runs keep what they make.
-Raises 22023 (argument, or a function of another kind), 2201B (pattern), 42501 (the caller may not execute the function), 42883 (there is none), 42P17 (a known ref would have two jobs), 55000 (the label is a source), and what a function raises. Waits for, and holds up, all writing calls.';
+Raises 22023 (argument, or a function of another kind), 2201B (pattern), 42501 (the caller may not execute the function), 42883 (there is none), 42P17 (a known ref would have two jobs), 55000 (the label is a source), and what a function raises. Waits for all transactions that have called something that writes, and lets others pass meanwhile; holds up all writing calls while it is at work.';
 
 CREATE FUNCTION databuild.define_source(label text, patterns text[]) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_define_source';
 COMMENT ON FUNCTION databuild.define_source IS
 'Defines which refs are made elsewhere and published; nobody claims them. Again: replaces the patterns.
-Raises 22023, 2201B, 42P17, 55000 (the label is a job). Waits for, and holds up, all writing calls.';
+Raises 22023, 2201B, 42P17, 55000 (the label is a job). Waits for all transactions that have called something that writes, and lets others pass meanwhile; holds up all writing calls while it is at work.';
 
 CREATE FUNCTION databuild.drop_job(label text) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_drop_job';
 COMMENT ON FUNCTION databuild.drop_job IS
 'Drops a job or source. Refs that it made fall back to missing when they are queued or waiting (why: no_job) and come back when another job makes them.
-Raises 42704 (unknown), 55000 (a run of it is running). Waits for, and holds up, all writing calls.';
+Raises 42704 (unknown), 55000 (a run of it is running). Waits for all transactions that have called something that writes, and lets others pass meanwhile; holds up all writing calls while it is at work.';
 
 CREATE FUNCTION databuild.pause_job(label text) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_pause_job';
 COMMENT ON FUNCTION databuild.pause_job IS
-'From now on claims pass over the job; its running runs go on. Repeating it changes nothing. Raises 42704. Waits for, and holds up, all writing calls.';
+'From now on claims pass over the job; its running runs go on. A claim at work just now may still take some. Repeating it changes nothing. Raises 42704. Waits for other definitions.';
 
 CREATE FUNCTION databuild.resume_job(label text) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_resume_job';
 COMMENT ON FUNCTION databuild.resume_job IS
-'Claims take the job again. Repeating it changes nothing. Raises 42704. Waits for, and holds up, all writing calls.';
+'Claims take the job again. Repeating it changes nothing. Raises 42704. Waits for other definitions.';
 
 CREATE FUNCTION databuild.want(partitions text[], priority int = 0, data_timestamp timestamptz = NULL, ttl interval = NULL,
 		sla interval = NULL, source text = NULL, comment text = NULL, key text = NULL) RETURNS bigint

@@ -5,7 +5,8 @@
  *
  * Definitions pass the gate alone, so that no call routes a ref by the old
  * patterns while it is defined anew.  Refs that are known already are routed
- * again, all of them: a definition is rare.
+ * again, all of them: a definition is rare.  To pause a job changes no route,
+ * and waits for nobody.
  */
 #include "store.h"
 
@@ -389,7 +390,7 @@ static void
 set_paused(FunctionCallInfo fcinfo, bool paused)
 {
 	char	   *label = arg_label(fcinfo, 0);
-	Call	   *c = call_begin_alone();
+	Call	   *c = call_begin();
 	int32		id = job_by_label(label);
 	Datum		args[] = {Int32GetDatum(id), BoolGetDatum(paused)};
 

@@ -30,10 +30,14 @@
 #include "catalog/namespace.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 /*
  * The fields that keep our keys apart from pg_advisory_lock()'s 1 and 2.  The
@@ -45,6 +49,11 @@
 #define QUEUE_KEY_CLASS	0xDC
 #define ENDS_KEY_CLASS	0xDD
 #define ENDS_CLASS		0xDE	/* the shared one */
+
+/* How a definition waits for the gate, in milliseconds: see wait_politely(). */
+#define TRY_MS			100
+#define REST_MS			400
+#define TRIES_LONG		10
 
 static Oid
 relation(const char *name)
@@ -128,10 +137,75 @@ gate_enter(void)
 	hold_event_key();
 }
 
+/*
+ * Wait at most so many milliseconds for the job table; false if they were not
+ * enough, or *error if it is something else.
+ */
+static bool
+try_alone(Oid job, int wait, ErrorData **error)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	const int	usual = LockTimeout;
+	volatile bool got = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(memory);
+	LockTimeout = wait;
+	PG_TRY();
+	{
+		LockRelationOid(job, ExclusiveLock);
+		got = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(memory);
+		*error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	LockTimeout = usual;
+	if (got)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(memory);
+	CurrentResourceOwner = owner;
+	return got;
+}
+
+/*
+ * Behind a call in a transaction that stays open, a definition that simply
+ * waited would hold up all calls after it, heartbeats among them.  So it waits
+ * a little, lets them pass, and tries again; now and then for so long that
+ * deadlocks are found.
+ */
+static void
+wait_politely(Oid job)
+{
+	TimestampTz began = GetCurrentTimestamp();
+
+	for (int i = 1;; i++)
+	{
+		int			wait = i % TRIES_LONG == 0 ? DeadlockTimeout + TRY_MS : TRY_MS;
+		ErrorData  *error = NULL;
+
+		if (try_alone(job, wait, &error))
+			return;
+		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE ||
+			(LockTimeout > 0 && TimestampDifferenceExceeds(began, GetCurrentTimestamp(), LockTimeout)))
+			ReThrowError(error);
+		FreeErrorData(error);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, REST_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 void
 gate_enter_alone(void)
 {
-	LockRelationOid(relation("job"), ExclusiveLock);
+	wait_politely(relation("job"));
 	LockRelationOid(relation("event"), RowExclusiveLock);
 	hold_event_key();
 }
