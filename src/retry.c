@@ -65,7 +65,7 @@ databuild_retry_want(PG_FUNCTION_ARGS)
 	Call	   *c = call_begin();
 	Ids			failed;
 
-	(void) load_named_want(c, DatumGetInt64(want), LOCK_NONE);
+	(void) load_named_want(c, DatumGetInt64(want), LOCK_WAIT);
 	failed = store_ids(Q_FAILED_BELOW, &want);
 	(void) load_partitions(c, &failed, LOCK_WAIT);
 	load_needs(c, &failed);
