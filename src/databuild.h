@@ -284,9 +284,6 @@ extern Ids	look_take(Call *c, const Ids *ids, Ids *busy);
 /* A second look at partitions, by a later call. */
 extern void look_leave_second(const Ids *parts);
 
-/* Watch what each of them lacks, if it waits. */
-extern void look_watch(Call *c, const Ids *ids);
-
 /* Work off at most so many entries of the agenda, or due timers. */
 extern int64 look_agenda(Call *c, int limit);
 

@@ -171,11 +171,13 @@ look_load_cover(Call *c, const Ids *ids)
 }
 
 /*
- * Those that go on waiting watch what they lack.  The ones whose input this
- * call does not hold get a second look.
+ * Those that go on waiting watch what they lack.  A new watch on an input that
+ * this call does not hold is worth a second look.  So is what begins to wait
+ * (began), even if its watch is left from before: it was nobody's to look at
+ * meanwhile.
  */
-void
-look_watch(Call *c, const Ids *ids)
+static void
+watch(Call *c, const Ids *ids, bool began)
 {
 	Ids			upstreams = {0};
 	Ids			waiters = {0};
@@ -198,6 +200,8 @@ look_watch(Call *c, const Ids *ids)
 
 		moved = store_ids(Q_WATCH_ADD, args);
 	}
+	if (began)
+		moved = waiters;
 	for (int i = 0; i < moved.n; i++)
 	{
 		Partition  *p = marking_token(&c->m, PARTITION, moved.at[i]);
@@ -210,7 +214,7 @@ look_watch(Call *c, const Ids *ids)
 
 /* Events of kind blocked or waiting move a token that goes on to watch. */
 static void
-look(Call *c, const Ids *ids, const Ids *starts, bool full, bool cover)
+look_at(Call *c, const Ids *ids, const Ids *starts, bool full, bool cover)
 {
 	for (int i = 0; i < ids->n; i++)
 	{
@@ -224,7 +228,13 @@ look(Call *c, const Ids *ids, const Ids *starts, bool full, bool cover)
 	if (cover)
 		look_load_cover(c, ids);
 	decide_look(&c->m, ids, &c->events);
-	look_watch(c, ids);
+}
+
+static void
+look(Call *c, const Ids *ids, const Ids *starts, bool full, bool cover)
+{
+	look_at(c, ids, starts, full, cover);
+	watch(c, ids, false);
 }
 
 /* ---- consequences ---- */
@@ -564,7 +574,8 @@ tell_began(Call *c)
 	Ids			began = c->began_to_wait;
 
 	memset(&c->began_to_wait, 0, sizeof(Ids));
-	look(c, &began, &none, true, false);
+	look_at(c, &began, &none, true, false);
+	watch(c, &began, true);
 }
 
 /* One search at a time: what it finds is written before the next reads. */
@@ -852,7 +863,7 @@ look_agenda(Call *c, int limit)
 	for (int i = 0; i < uncertain.n; i++)
 		ids_add(&keep, uncertain.at[i]);
 	decide_look(&c->m, &taken, &c->events);
-	look_watch(c, &taken);
+	watch(c, &taken, false);
 	drop_entries(&e, &keep);
 	for (int i = 0; i < taken.n; i++)
 		if (is_waiting(marking_token(&c->m, PARTITION, taken.at[i])))
