@@ -173,8 +173,8 @@ look_load_cover(Call *c, const Ids *ids)
 /*
  * Those that go on waiting watch what they lack.  A new watch on an input that
  * this call does not hold is worth a second look.  So is what begins to wait
- * (began), even if its watch is left from before: it was nobody's to look at
- * meanwhile.
+ * (began): its watch may be left from before, when nobody looked for it, and a
+ * lost input may be going back to work.
  */
 static void
 watch(Call *c, const Ids *ids, bool began)
@@ -182,19 +182,22 @@ watch(Call *c, const Ids *ids, bool began)
 	Ids			upstreams = {0};
 	Ids			waiters = {0};
 	Ids			again = {0};
-	Ids			moved;
+	Ids			moved = {0};
 
 	for (int i = 0; i < ids->n; i++)
 	{
 		Partition  *p = marking_token(&c->m, PARTITION, ids->at[i]);
 
-		if (!is_waiting(p) || p->input_lost || p->lacking == 0)
+		if (!is_waiting(p) || p->lacking == 0)
+			continue;
+		if (p->input_lost && began)
+			ids_add(&again, p->id);
+		if (p->input_lost)
 			continue;
 		ids_add(&upstreams, p->lacking);
 		ids_add(&waiters, p->id);
 	}
-	if (waiters.n == 0)
-		return;
+	if (waiters.n > 0)
 	{
 		Datum		args[] = {ids_datum(&upstreams), ids_datum(&waiters)};
 
@@ -733,12 +736,17 @@ second_looks(Call *c, Entries *e)
 	ids_sort(&e->parts);
 }
 
-/* Of the partitions that go on waiting, those whose input may be on the move. */
+/*
+ * Of the partitions that go on waiting, those whose input has moved since it
+ * was looked at, or may be on the move; if some are lost, one of these.
+ */
 static Ids
 unsettled(Call *c, const Ids *ids)
 {
 	Ids			upstreams = {0};
 	Ids			waiters = {0};
+	Ids			blocked = {0};
+	Ids			moving = {0};
 
 	for (int i = 0; i < ids->n; i++)
 	{
@@ -746,16 +754,29 @@ unsettled(Call *c, const Ids *ids)
 
 		if (!is_waiting(p) || p->lacking == 0)
 			continue;
+		if (p->input_lost)
+		{
+			ids_add(&blocked, p->id);
+			continue;
+		}
 		ids_add(&upstreams, p->lacking);
 		ids_add(&waiters, p->id);
 	}
-	if (waiters.n == 0)
-		return none;
+	if (waiters.n > 0)
 	{
 		Datum		args[] = {ids_datum(&upstreams), ids_datum(&waiters)};
 
-		return store_ids(Q_IN_FLIGHT, args);
+		moving = store_ids(Q_IN_FLIGHT, args);
 	}
+	if (blocked.n > 0)
+	{
+		Datum		args[] = {ids_datum(&blocked)};
+		Ids			more = store_ids(Q_LOST_IN_FLIGHT, args);
+
+		for (int i = 0; i < more.n; i++)
+			ids_add(&moving, more.at[i]);
+	}
+	return moving;
 }
 
 static void
