@@ -172,12 +172,12 @@ look_load_cover(Call *c, const Ids *ids)
 
 /*
  * Those that go on waiting watch what they lack.  A new watch on an input that
- * this call does not hold is worth a second look.  So is what begins to wait
- * (began): its watch may be left from before, when nobody looked for it, and a
- * lost input may be going back to work.
+ * this call does not hold is worth a second look.  Where nothing else will
+ * wake it (rely), so is one that is left from an earlier wait, when nobody
+ * looked for it, and a lost input, which may be going back to work.
  */
 static void
-watch(Call *c, const Ids *ids, bool began)
+watch(Call *c, const Ids *ids, bool rely)
 {
 	Ids			upstreams = {0};
 	Ids			waiters = {0};
@@ -190,7 +190,7 @@ watch(Call *c, const Ids *ids, bool began)
 
 		if (!is_waiting(p) || p->lacking == 0)
 			continue;
-		if (p->input_lost && began)
+		if (p->input_lost && rely)
 			ids_add(&again, p->id);
 		if (p->input_lost)
 			continue;
@@ -203,7 +203,7 @@ watch(Call *c, const Ids *ids, bool began)
 
 		moved = store_ids(Q_WATCH_ADD, args);
 	}
-	if (began)
+	if (rely)
 		moved = waiters;
 	for (int i = 0; i < moved.n; i++)
 	{
@@ -336,7 +336,8 @@ tell_watchers(Call *c)
 	taken = look_take(c, &waiters, &busy);
 	for (int i = 0; i < taken.n; i++)
 		ids_add(&from, ((Partition *) marking_token(&start_of, PARTITION, taken.at[i]))->run);
-	look(c, &taken, &from, false, false);
+	look_at(c, &taken, &from, false, false);
+	watch(c, &taken, true);
 	leave(&busy, &none);
 }
 
