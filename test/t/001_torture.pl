@@ -135,7 +135,7 @@ $node->safe_psql('postgres', 'SELECT databuild.replay()');
 same_relations($before, relations($node), 'after a replay the relations are the same, row for row');
 sound($node, 'replayed');
 
-work_is_left_to_do($node);
+ends_well($node);
 no_crash($node, 'in the end');
 $node->stop;
 done_testing();

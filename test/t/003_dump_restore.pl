@@ -50,7 +50,7 @@ is($node->safe_psql('restored', "SELECT has_table_privilege('analyst', 'databuil
 
 report_held($node, 'restored', @held);
 is($node->safe_psql('restored', "SELECT databuild.want(ARRAY['leaf/1'], key => 'new') > max(want_id) FROM databuild.want"), 't', 'numbers go on');
-work_is_left_to_do($node, 'restored');
+ends_well($node, 'restored');
 no_crash($node, 'dump');
 $node->stop;
 done_testing();

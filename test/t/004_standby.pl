@@ -102,7 +102,7 @@ my ($errors) = books($standby, $dir, map { "$dir/book.$_" } 1 .. 12);
 is($errors, '', 'no errors but those that may be');
 sound($standby, 'promoted');
 broken_promises($standby);
-work_is_left_to_do($standby);
+ends_well($standby);
 no_crash($standby, 'promoted');
 $standby->stop;
 done_testing();

@@ -42,7 +42,7 @@ $new->start;
 same_relations($then, relations($new), 'the relations are those of the old cluster, row for row');
 sound($new, 'upgraded');
 report_held($new, 'postgres', @held);
-work_is_left_to_do($new);
+ends_well($new);
 no_crash($new, 'upgraded');
 $new->stop;
 done_testing();

@@ -19,7 +19,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(define_world want_all traffic hold_runs report_held end_prepared books broken_promises work_is_left_to_do chance some);
+our @EXPORT = qw(define_world want_all traffic hold_runs report_held end_prepared books broken_promises ends_well chance some);
 
 # Several definitions of each job, the first being the one that work goes on with in the end.
 my %DEFINITIONS = (
@@ -282,9 +282,10 @@ sub outcome
 	return $final;
 }
 
-# Errors that a call may meet: a state that does not fit, an unknown thing, and what was done to it. Serialisation
-# failures are for transactions that asked for more than READ COMMITTED.
-my %FINE = map { $_ => 1 } qw(00000 25P02 55000 42704 57014 55P03);
+# Errors that a call may meet: a state that does not fit, an unknown thing, what was done to it, and a transaction or
+# savepoint that is gone because of that. Serialisation failures are for transactions that asked for more than READ
+# COMMITTED.
+my %FINE = map { $_ => 1 } qw(00000 25P02 3B001 55000 42704 57014 55P03);
 
 sub wrong
 {
@@ -462,7 +463,7 @@ SQL
 
 # In the end: everything is wanted once more and worked off, nothing is stuck; what had failed or comes from outside is
 # mended and published, and then all wants are successful.
-sub work_is_left_to_do
+sub ends_well
 {
 	my ($node, $database) = @_;
 
