@@ -227,7 +227,7 @@ sub relations
 	my ($node, %how) = @_;
 	my $database = $how{database} // 'postgres';
 	my @views = split /\n/, $node->safe_psql($database, <<'SQL');
-SELECT viewname FROM pg_views WHERE schemaname = 'databuild'
+SELECT viewname FROM pg_views WHERE schemaname = 'databuild' AND viewname <> 'rights'
 AND obj_description(format('databuild.%I', viewname)::regclass) NOT LIKE 'Internal%' ORDER BY 1
 SQL
 	my $all = join ' UNION ALL ', map { "SELECT '$_ ' || v::text FROM databuild.$_ AS v" } @views;
