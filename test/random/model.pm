@@ -736,7 +736,7 @@ sub call_miss
 	# What a cycle raised for a moment may have lost its place.
 	if ($self->on_cycle($part, @lacking))
 	{
-		$_->{order}[1] = $self->{step} foreach grep { $_->{order} } map { $self->{parts}{$_} } @lacking;
+		$_->{order}[1] = $self->{step} foreach grep { $_->{order} && defined $_->{order}[1] } map { $self->{parts}{$_} } @lacking;
 	}
 	push @{ $self->{derived} }, $want if $want;
 	$run->{state} = 'dep_miss';
