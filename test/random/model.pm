@@ -298,7 +298,8 @@ sub call_want
 
 	push @states, '55000' if $differ && (!$over || !agreed($got));
 	push @states, '00000' if $same && !$differ && @states;
-	refuse(@states) if @states;
+	push @states, '42P17' if @states && $self->has_ambiguous_inputs($arg);
+	refuse(uniq @states) if @states;
 	return if !agreed($got);
 
 	my $id = $got->{rows}[0][0];
@@ -1045,7 +1046,8 @@ sub settle_partition
 	{
 		if (any { $self->state_of($_) ne 'live' } @{ $part->{lacking} })
 		{
-			my $lost = any { $self->state_of($_) eq 'failed' } $self->all_upstream($ref), $self->lacks($ref);
+			my $lost = any { $self->state_of($_) eq 'failed' } $self->all_upstream($ref),
+				map { ($_, $self->all_upstream($_)) } $self->lacks($ref);
 
 			$part->{state} = $lost ? 'upstream_failed' : 'upstream_building';
 			$self->wait_for_more($part) if !$lost;
@@ -1081,10 +1083,15 @@ sub fail_cycle
 	# The design does not say whether one is found that would wait for itself if it did not wait for a failed one.
 	if (!grep { $_ eq $part->{ref} } @upstream)
 	{
-		return 0 if $part->{state} ne 'upstream_failed' || ($self->{real}{partition}{ $part->{ref} } // '') ne 'failed'
-			|| !$self->would_cycle($part->{ref});
-		$self->stop_waiting($part, 'successful');
-		@$part{qw(state why)} = ('failed', 'cycle');
+		my @cycle = grep { $WAITS{ $_->{state} } && ($self->{real}{partition}{ $_->{ref} } // '') eq 'failed'
+			&& $self->would_cycle($_->{ref}) } values %{ $self->{parts} };
+
+		return 0 if $part->{state} ne 'upstream_failed' || !grep { $_ == $part } @cycle;
+		foreach my $it (@cycle)
+		{
+			$self->stop_waiting($it, 'successful');
+			@$it{qw(state why)} = ('failed', 'cycle');
+		}
 		return 1;
 	}
 	my @cycle = grep { my $ref = $_; any { $_ eq $part->{ref} } $self->all_upstream($ref) } @upstream;
