@@ -227,15 +227,19 @@ make_in()
 
 ### Server
 
-# start_cluster NAME: a server with the extension of that copy. Durability is not what is tried here.
+# start_cluster NAME [setting …]: a server with the extension of that copy, and these settings, or without
+# durability, which is not what tests try.
 start_cluster()
 {
+	local copy=$1
+
+	shift
+	[ $# -gt 0 ] || set -- 'fsync = off' 'synchronous_commit = off' 'full_page_writes = off' 'max_prepared_transactions = 10'
 	export PGHOST=$WORK PGUSER=postgres PGDATABASE=postgres
 
 	quietly as_user "$PGBIN/initdb" -D "$WORK/data" -U postgres -A trust --no-locale -E UTF8 --no-sync
-	server_settings "listen_addresses = ''" "unix_socket_directories = '$WORK'" \
-		'fsync = off' 'synchronous_commit = off' 'full_page_writes = off' 'max_prepared_transactions = 10'
-	install_extension "$1"
+	server_settings "listen_addresses = ''" "unix_socket_directories = '$WORK'" "$@"
+	install_extension "$copy"
 	as_user "$PGBIN/pg_ctl" -D "$WORK/data" -l "$WORK/server.log" -w start >/dev/null </dev/null ||
 		{ cat "$WORK/server.log" >&2; die "the server did not start"; }
 }
