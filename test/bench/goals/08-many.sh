@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# Goal 8: one want beside eight; many claimers; a million lifecycles without a deadlock.
+
+goal_8()
+{
+	local deadlocks
+
+	fresh many "SELECT databuild.define_job('item', ARRAY['item/.*'])"
+	LAST=0                # the number of the newest ref, see singles
+	for _ in $(rounds); do
+		one_want
+		many_claimers
+	done
+	deadlocks=$(deadlocks many)
+	lived many "$(scale 1000000 20000)"
+	figure "deadlocks in $(succeeded many) lifecycles" '' $(($(deadlocks many) - deadlocks)) '<=' 0
+	dropped many
+}
+
+deadlocks()
+{
+	sql "$1" -c 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'
+}
+
+one_want()
+{
+	local n eight
+
+	n=$(($(scale 1000 200) * CLIENTS))
+	fill many $((LAST + 1)) $((LAST + n)) item/ $((n / 8))
+	clients many databuild-single -t $((n / CLIENTS))
+	eight=$RATE
+	fill many $((LAST + n + 1)) $((LAST + 2 * n)) item/ "$n"
+	clients many databuild-single -t $((n / CLIENTS))
+	LAST=$((LAST + 2 * n))
+	figure '8 clients on one want / on 8 wants' times "$(calc "$RATE / $eight")" '>=' 0.9
+}
+
+many_claimers()
+{
+	local c peak=0 peak_at
+
+	for c in $(scale '4 8 16 32 64 256' '8 32 256'); do
+		fill many $((LAST + 1)) $((LAST + $(scale 15360 2048)))
+		CLIENTS=$c clients many databuild-single -t $(($(scale 15360 2048) / c))
+		LAST=$((LAST + $(scale 15360 2048)))
+		figure "claim() and succeed(), $c clients" '/s' "$(calc "$RATE")"
+		if awk "BEGIN { exit !($RATE > $peak) }"; then
+			peak=$RATE
+			peak_at=$c
+		fi
+	done
+	figure "256 claimers / the peak" times "$(calc "$RATE / $peak")" '>=' 0.8
+	progress "  the peak was at $peak_at clients"
+}

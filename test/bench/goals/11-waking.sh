@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# Goal 11: from the moment when a want's client knows that it has committed to that when a worker, who waited in
+# wait_work(), knows that its claim has; what waiting workers cost others; and what they cost when nothing happens.
+
+goal_11()
+{
+	local r
+
+	fresh waking "SELECT databuild.define_job('item', ARRAY['item/.*']), databuild.define_job('never', ARRAY['never/.*'])" \
+		'CREATE TABLE wanted (ref text, at timestamptz)' 'CREATE TABLE held (ref text, at timestamptz)'
+	for r in $(rounds); do
+		woken "$r"
+		loss "$r"
+	done
+	idle_pool
+	dropped waking
+}
+
+# woken ROUND
+woken()
+{
+	local worker
+
+	sql waking -c 'TRUNCATE wanted, held'
+	(CLIENTS=1 clients waking worker -T "$(scale 22 7)") &
+	worker=$!
+	sleep 1
+	(CLIENTS=1 clients waking wanter -R 20 -T "$(scale 15 4)" -D "batch=$1")
+	wait $worker
+	sql waking -c 'SELECT extract(epoch FROM h.at - w.at) * 1000 FROM wanted AS w JOIN held AS h USING (ref)' >"$WORK/woken"
+	expect 'goal 11' "$(wc -l <"$WORK/woken")" "$(sql waking -c 'SELECT count(*) FROM wanted')"
+	figure 'from want to run, median' ms "$(calc "$(median <"$WORK/woken")")"
+	figure 'from want to run, p99' ms "$(calc "$(quantile 0.99 <"$WORK/woken")")" '<=' 6
+}
+
+# waiters N SECONDS: so many sessions in wait_work() for a job that has nothing to do.
+waiters()
+{
+	(CLIENTS=$1 clients waking idle -t 1 -D "wait=$2 s") &
+	WAITERS=$!
+}
+
+# loss ROUND: batches with 16 workers waiting and without, in turn.
+loss()
+{
+	local alone
+
+	clients waking databuild-batches -T "$(scale 8 2)" -D "batch=1000$1"
+	alone=$RATE
+	waiters 16 "$(scale 10 4)"
+	sleep 1
+	clients waking databuild-batches -T "$(scale 8 2)" -D "batch=2000$1"
+	wait $WAITERS
+	figure 'batches with 16 workers waiting / without' times "$(calc "$RATE / $alone")" '>=' 0.95
+}
+
+idle_pool()
+{
+	local was seconds
+
+	seconds=$(scale 60 10)
+	waiters 16 $((seconds + 4))
+	sleep 3
+	was=$(transactions)
+	sleep "$seconds"
+	figure '16 idle workers' 'transactions/s' "$(calc "($(transactions) - $was) / $seconds")" '<=' 1
+	wait $WAITERS
+}
+
+transactions()
+{
+	sql postgres -c "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'waking'"
+}
