@@ -22,10 +22,10 @@ woken()
 	local worker
 
 	sql waking -c 'TRUNCATE wanted, held'
-	(CLIENTS=1 clients waking worker -T "$(scale 22 7)") &
+	(CLIENTS=1 clients waking worker -T "$(scale 48 13)") &
 	worker=$!
 	sleep 1
-	(CLIENTS=1 clients waking wanter -R 20 -T "$(scale 15 4)" -D "batch=$1")
+	(CLIENTS=1 clients waking wanter -R 5 -T "$(scale 40 8)" -D "batch=$1")
 	wait $worker
 	sql waking -c 'SELECT extract(epoch FROM h.at - w.at) * 1000 FROM wanted AS w JOIN held AS h USING (ref)' >"$WORK/woken"
 	expect 'goal 11' "$(wc -l <"$WORK/woken")" "$(sql waking -c 'SELECT count(*) FROM wanted')"
