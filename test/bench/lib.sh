@@ -26,6 +26,15 @@ rounds()
 	seq "$(scale 5 3)"
 }
 
+# in_turn ROUND WHAT …: in every second round the other way round.
+in_turn()
+{
+	local r=$1
+
+	shift
+	if [ $((r % 2)) -eq 1 ]; then printf '%s\n' "$@"; else printf '%s\n' "$@" | tac; fi
+}
+
 # figure NAME UNIT VALUE [OPERATOR GOAL]: one round's; OPERATOR is <= or >=.
 figure()
 {

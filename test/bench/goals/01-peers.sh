@@ -34,15 +34,6 @@ goal_1()
 	dropped databuild queue queue_lean graphile_worker pg_boss pgq
 }
 
-# Every second round the other way round.
-in_turn()
-{
-	local r=$1
-
-	shift
-	if [ $((r % 2)) -eq 1 ]; then printf '%s\n' "$@"; else printf '%s\n' "$@" | tac; fi
-}
-
 # compare PEER GOAL
 compare()
 {

@@ -3,12 +3,12 @@
 
 goal_8()
 {
-	local deadlocks
+	local r deadlocks
 
 	fresh many "SELECT databuild.define_job('item', ARRAY['item/.*'])"
 	LAST=0                # the number of the newest ref, see singles
-	for _ in $(rounds); do
-		one_want
+	for r in $(rounds); do
+		one_want "$r"
 		many_claimers
 	done
 	deadlocks=$(deadlocks many)
@@ -22,24 +22,26 @@ deadlocks()
 	sql "$1" -c 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'
 }
 
+# one_want ROUND
 one_want()
 {
-	local n eight
+	local n wants
+	local -A rates
 
 	n=$(($(scale 1000 200) * CLIENTS))
-	fill many $((LAST + 1)) $((LAST + n)) item/ $((n / 8))
-	clients many databuild-single -t $((n / CLIENTS))
-	eight=$RATE
-	fill many $((LAST + n + 1)) $((LAST + 2 * n)) item/ "$n"
-	clients many databuild-single -t $((n / CLIENTS))
-	LAST=$((LAST + 2 * n))
-	figure '8 clients on one want / on 8 wants' times "$(calc "$RATE / $eight")" '>=' 0.9
+	for wants in $(in_turn "$1" 8 1); do
+		fill many $((LAST + 1)) $((LAST + n)) item/ $((n / wants))
+		clients many databuild-single -t $((n / CLIENTS))
+		LAST=$((LAST + n))
+		rates[$wants]=$RATE
+	done
+	figure '8 clients on one want / on 8 wants' times "$(calc "${rates[1]} / ${rates[8]}")" '>=' 0.9
 }
 
 # Sessions have been there for a while: a session's first calls, which plan their statements, cost 20 ms.
 many_claimers()
 {
-	local c seconds was peak=0 peak_at
+	local c seconds was all peak=0 peak_at
 
 	seconds=$(scale 12 5)
 	for c in $(scale '4 8 16 32 64 256' '8 32 256'); do
@@ -54,7 +56,10 @@ many_claimers()
 			peak_at=$c
 		fi
 	done
-	figure "256 claimers / the peak" times "$(calc "$RATE / $peak")" '>=' 0.8
+	all=$RATE
+	CLIENTS=256 clients calibration ceiling-twice -T "$(scale 5 2)"
+	figure 'calibration: pairs of commits, 256 clients' '/s' "$(calc "$RATE")"
+	figure "256 claimers / the peak" times "$(calc "$all / $peak")" '>=' 0.8
 	progress "  the peak was at $peak_at clients"
 }
 

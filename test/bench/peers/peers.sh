@@ -13,7 +13,7 @@ npm_peers()
 	[ -z "${NPM_FAILED:-}" ] || return 1
 	[ -z "${NODE_BIN:-}" ] || return 0
 	NPM_FAILED=1
-	command -v npm >/dev/null || install_packages nodejs npm
+	command -v npm >/dev/null || install_packages nodejs npm >&2
 	case $(uname -m) in
 		x86_64) arch=x64 ;;
 		aarch64) arch=arm64 ;;
