@@ -46,12 +46,13 @@ topped_up()
 # The large database of goals 4 and 10: most of it published, some queued, a chain of 50 that waits. Made once.
 need_big()
 {
-	[ -z "${BIG:-}" ] || return 0
 	BIG=$(scale 10000000 200000)
+	[ ! -e "$WORK/out/big" ] || return 0
 	progress "  $BIG partitions"
 	fresh big "SELECT databuild.define_job('item', ARRAY['item/.*']), databuild.define_source('source', ARRAY['source/.*']),
 		databuild.define_job('chain', ARRAY['chain/(x*)x(o*)'], inputs => ARRAY['chain/\\1o\\2']), databuild.define_source('end', ARRAY['chain/o*'])"
 	publish big 1 "$BIG" source/
 	fill big 1 1000
 	sql big -c "SELECT databuild.want(ARRAY['chain/' || repeat('x', 50)])" >/dev/null
+	touch "$WORK/out/big"
 }
