@@ -16,6 +16,7 @@ goal_3()
 	sql queue_pinned -f "$BENCH/peers/queue.sql"
 	pin pinned
 	pin_queue
+	# shellcheck disable=SC2034
 	LAST=0                # the number of the newest ref, see singles
 	lived clean "$n"
 	lived pinned "$n"
