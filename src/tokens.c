@@ -370,11 +370,31 @@ write_trouble(const TokenMap *map)
 	}
 }
 
+/* Marks for queues (job and priority in one number) that have none yet. */
+static void
+add_queues(Ids *queues)
+{
+	Ids			jobs = {0};
+	Ids			prios = {0};
+	Datum		args[2];
+
+	ids_sort(queues);
+	for (int i = 0; i < queues->n; i++)
+	{
+		ids_add(&jobs, queues->at[i] >> 8);
+		ids_add(&prios, (queues->at[i] & 255) + PRIORITY_NONE);
+	}
+	args[0] = ids_datum(&jobs);
+	args[1] = ids_datum(&prios);
+	store_do(Q_QUEUE_ADD, args, NULL);
+}
+
 /* Entries of the ready set, with new numbers in the order given. */
 void
 ready_add(Call *c, const Ids *parts)
 {
 	Ids			seqs = {0};
+	Ids			queues = {0};
 	int32	   *jobs = palloc(sizeof(int32) * (parts->n + 1));
 	int16	   *prios = palloc(sizeof(int16) * (parts->n + 1));
 
@@ -388,12 +408,12 @@ ready_add(Call *c, const Ids *parts)
 		ids_add(&seqs, gate_next());
 		jobs[i] = p->job;
 		prios[i] = (int16) p->prio;
+		ids_add(&queues, ((int64) p->job << 8) + (p->prio - PRIORITY_NONE));
 	}
+	add_queues(&queues);
 	{
-		Datum		queues[] = {int32s_datum(jobs, parts->n), int16s_datum(prios, parts->n)};
-		Datum		args[] = {ids_datum(&seqs), ids_datum(parts), queues[0], queues[1]};
+		Datum		args[] = {ids_datum(&seqs), ids_datum(parts), int32s_datum(jobs, parts->n), int16s_datum(prios, parts->n)};
 
-		store_do(Q_QUEUE_ADD, queues, NULL);
 		store_do(Q_READY_ADD, args, NULL);
 		wait_tell(NEWS_WORK);
 	}
