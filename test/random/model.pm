@@ -349,8 +349,10 @@ sub call_remake
 
 	at_least(-100, $arg->{priority});
 	refuse('22023') if $arg->{priority} > 100;
-	my @states = uniq(map { $self->route_problem($_) } @$refs);
-	refuse(@states) if @states;
+	my @states = map { $self->route_problem($_) } @$refs;
+
+	push @states, '42P17' if @states && $self->has_ambiguous_inputs($arg);
+	refuse(uniq @states) if @states;
 	return if !agreed($got);
 
 	my $id = $got->{rows}[0][0];
