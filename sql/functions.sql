@@ -324,10 +324,10 @@ COMMENT ON FUNCTION databuild.makers IS
 'Internal: the labels of all jobs and sources with a pattern that matches the ref.';
 
 CREATE FUNCTION databuild.inputs_of(refs text[], OUT ref text, OUT input text) RETURNS SETOF record
-	LANGUAGE C STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE C STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_inputs_of';
 COMMENT ON FUNCTION databuild.inputs_of IS
-'Internal: what the refs are declared to need, and what that needs, however indirectly, down to what is live: from the tables for refs that are known, else as their jobs say now.';
+'Internal: what the refs are declared to need, and what that needs, however indirectly, down to what is live: from the tables for refs that are known, else as their jobs say now. Refuses what want() refuses as partitions.';
 
 CREATE FUNCTION databuild.clock() RETURNS timestamptz
 	LANGUAGE C VOLATILE PARALLEL SAFE

@@ -347,15 +347,22 @@ COMMENT ON FUNCTION databuild.check_invariants IS
 
 CREATE FUNCTION databuild.state_at(at timestamptz)
 	RETURNS TABLE (ref text, state text, job text, run_id bigint, live_run_id bigint, attempts int, priority int, retry_at timestamptz, state_since timestamptz)
-	LANGUAGE sql STABLE SECURITY DEFINER
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
-	WITH upto AS (SELECT coalesce((SELECT e.event_id FROM databuild.event e WHERE e.recorded_at <= $1 ORDER BY e.event_id DESC LIMIT 1), 0) AS event_id),
+#variable_conflict use_column
+BEGIN
+	IF at IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "at" must not be null';
+	END IF;
+	RETURN QUERY
+	WITH upto AS (SELECT coalesce((SELECT e.event_id FROM databuild.event e WHERE e.recorded_at <= at ORDER BY e.event_id DESC LIMIT 1), 0) AS event_id),
 	f AS MATERIALIZED (SELECT f.* FROM upto, databuild.fold(upto.event_id) AS f WHERE f.machine = 'partition')
 	SELECT p.ref, databuild.place_name('partition', f.state), j.label, nullif(f.run_id, 0), nullif(f.live_run, 0), f.attempts, nullif(f.prio, -128), f.until, f.since
 	FROM f JOIN databuild.partition p ON p.id = f.id
 	LEFT JOIN (SELECT DISTINCT ON (e.job_id) e.job_id, e.body ->> 'label' AS label FROM databuild.event e, upto
-		WHERE e.kind = 'job_defined' AND e.event_id <= upto.event_id ORDER BY e.job_id, e.event_id DESC) AS j ON j.job_id = f.job_id
+		WHERE e.kind = 'job_defined' AND e.event_id <= upto.event_id ORDER BY e.job_id, e.event_id DESC) AS j ON j.job_id = f.job_id;
+END
 $$;
 COMMENT ON FUNCTION databuild.state_at IS
-'The partitions as they were at that time: the fold of the log up to the last event recorded by then. Reads the log from its start.';
+'The partitions as they were at that time: the fold of the log up to the last event recorded by then. Reads the log from its start. Raises 22023.';

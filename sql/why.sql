@@ -504,9 +504,6 @@ CREATE FUNCTION databuild.plan(partitions text[])
 AS $$
 #variable_conflict use_column
 BEGIN
-	IF partitions IS NULL OR array_position(partitions, NULL) IS NOT NULL THEN
-		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "partitions" must not be null or contain nulls';
-	END IF;
 	RETURN QUERY
 	-- the refs, and what those that are not live are declared to need, known or not
 	WITH i AS MATERIALIZED (SELECT i.ref, i.input FROM databuild.inputs_of(partitions) AS i),

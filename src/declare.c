@@ -666,8 +666,8 @@ databuild_inputs_of(PG_FUNCTION_ARGS)
 	Names	   *names;
 
 	ask_refuse_call();
+	level = arg_refs(fcinfo, 0, "partitions", &n);
 	InitMaterializedSRF(fcinfo, 0);
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &level, NULL, &n);
 	level_of_settings = store_open();
 	names = no_names(1);
 	for (int i = 0; i < n; i++)

@@ -111,7 +111,8 @@ databuild_cancel_taint(PG_FUNCTION_ARGS)
 	if (rows.n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("taint " INT64_FORMAT " does not exist", DatumGetInt64(id))));
+				 errmsg("taint " INT64_FORMAT " does not exist", DatumGetInt64(id)),
+				 errhint("SELECT taint_id, reason FROM databuild.taints shows the taints.")));
 	t = marking_add(&c->m, TAINT, DatumGetInt64(id));
 	t->place = (TaintPlace) net_place_by_letter(TAINT, rows_char(&rows, 0, 0));
 	t->created = rows_int64(&rows, 0, 1);

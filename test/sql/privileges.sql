@@ -27,7 +27,7 @@ SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = prolang 
 SELECT p.oid::regprocedure, prosecdef FROM pg_proc p WHERE pronamespace = 'databuild'::regnamespace AND prokind = 'p' ORDER BY 1;
 -- no call is STRICT: NULL would be silence
 SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'databuild'::regnamespace AND proisstrict
-	AND proname NOT IN ('place_name', 'in_flight', 'nth', 'bits', 'makers', 'inputs_of') ORDER BY 1;
+	AND proname NOT IN ('place_name', 'in_flight', 'nth', 'bits', 'makers') ORDER BY 1;
 -- what writes is neither STABLE nor PARALLEL SAFE
 SELECT p.oid::regprocedure, provolatile, proparallel FROM pg_proc p WHERE pronamespace = 'databuild'::regnamespace
 	AND proname IN ('define_job', 'define_source', 'want', 'claim', 'heartbeat', 'succeed', 'succeed_many', 'fail', 'miss', 'publish', 'tick', 'replay')

@@ -69,6 +69,27 @@ INSERT INTO calls (call) VALUES
 	('heartbeat(ARRAY[RUN, 999999999])'), ('succeed(999999999)'), ('succeed(-1)'), ('succeed_many(ARRAY[RUN, 999999999])'),
 	('fail(999999999, $$x$$)'), ('miss(999999999, ARRAY[$$x$$])'),
 	('succeed(RUN, ARRAY[$$a$$, $$b$$])'), ('succeed(RUN, ARRAY[$$nix$$])'), ('miss(RUN, ARRAY[$$x$$], ARRAY[$$b$$])');
+-- the same for the other calls
+INSERT INTO calls (call) SELECT format(f.call, 'NULL') FROM
+	(VALUES (1, 'drop_job(%s)'), (2, 'pause_job(%s)'), (3, 'resume_job(%s)'), (4, 'cancel_want(%s)'), (5, 'remake(%s)'), (6, 'remake(ARRAY[$$a$$], NULL, %s)'),
+		(7, 'finish_and_claim(%s, $$w$$)'), (8, 'finish_and_claim($${}$$, %s)'), (9, 'finish_and_claim($${}$$, $$w$$, NULL, %s)'), (10, 'cancel_run(%s)'),
+		(11, 'retry(%s)'), (12, 'retry_want(%s)'), (13, 'taint(%s, $$x$$)'), (14, 'taint(ARRAY[$$a$$], %s)'), (15, 'taint(ARRAY[$$a$$], $$x$$, %s)'),
+		(16, 'cancel_taint(%s)'), (17, 'forget(%s, $$x$$)'), (18, 'forget(ARRAY[$$a$$], %s)'), (19, 'why_want(%s)'), (20, 'explain(%s)'),
+		(21, 'lineage(%s)'), (22, 'lineage($$a$$, %s)'), (23, 'lineage($$a$$, max_depth => %s)'), (24, 'plan(%s)'), (25, 'state_at(%s)'),
+		(26, 'read_events(%s)'), (27, 'read_events(0, %s)'), (28, 'define_job($$x$$, ARRAY[$$x$$], batch_size => %s)')) AS f(n, call) ORDER BY f.n;
+INSERT INTO calls (call) SELECT format(f.call, l.list || '::' || f.type) FROM
+	(VALUES (1, 'remake(%s)', 'text[]'), (2, 'retry(%s)', 'text[]'), (3, 'taint(%s, $$x$$)', 'text[]'), (4, 'forget(%s, $$x$$)', 'text[]'), (5, 'plan(%s)', 'text[]'),
+		(6, 'finish_and_claim(ARRAY[RUN], $$w$$, %s)', 'text[]'), (7, 'define_job($$x$$, ARRAY[$$x$$], %s)', 'text[]')) AS f(n, call, type),
+	(VALUES (1, '$${}$$'), (2, '$${1,NULL}$$'), (3, '$${{1},{2}}$$')) AS l(n, list) ORDER BY f.n, l.n;
+INSERT INTO calls (call) VALUES ('finish_and_claim(ARRAY[RUN, NULL], $$w$$)'), ('finish_and_claim(ARRAY[ARRAY[RUN]], $$w$$)'),
+	('plan(ARRAY[$$a$$, $$$$])'), ('plan(ARRAY[repeat($$x$$, 1025)])'), ('plan(ARRAY[chr(10)])'), ('remake(ARRAY[$$$$])'), ('retry(ARRAY[chr(10)])'), ('succeed(RUN, reads => ARRAY[$$$$])'),
+	('remake(ARRAY[$$a$$], priority => 101)'), ('finish_and_claim(ARRAY[RUN], $$w$$, max_runs => 0)'), ('finish_and_claim(ARRAY[RUN], $$$$)'), ('finish_and_claim(ARRAY[RUN], $$w$$, lease => $$-1 s$$)'),
+	('define_job($$x$$, ARRAY[$$x$$], batch_size => 0)'), ('define_job($$x$$, ARRAY[$$x$$], batch_size => 1001)'), ('define_job($$x$$, ARRAY[$$x$$], max_running => 0)'), ('define_job($$x$$, ARRAY[$$x$$], max_running => 10001)'),
+	('want(ARRAY[$$a$$], ttl => $$-1 s$$)'), ('want(ARRAY[$$a$$], sla => $$-1 s$$)'), ('want(ARRAY[$$a$$], ttl => $$2000 years$$)'),
+	('lineage($$a$$, $$sideways$$)'), ('lineage($$a$$, max_depth => -1)'), ('read_events(0, -1)'),
+	('drop_job($$nix$$)'), ('pause_job($$nix$$)'), ('resume_job($$nix$$)'), ('cancel_want(999999999)'), ('retry_want(999999999)'), ('why_want(999999999)'), ('cancel_run(999999999)'), ('cancel_taint(999999999)'),
+	('finish_and_claim(ARRAY[RUN, 999999999], $$w$$)'), ('finish_and_claim(ARRAY[RUN], $$w$$, ARRAY[$$nix$$])'), ('remake(ARRAY[$$a$$, $$a/b$$])'),
+	('retry(ARRAY[$$a$$, $$nix$$])'), ('taint(ARRAY[$$a$$, $$nix$$], $$x$$)'), ('taint(ARRAY[$$nix$$], $$x$$, true)'), ('forget(ARRAY[$$nix$$], $$x$$)'), ('lineage($$nix$$)');
 
 SELECT count(*) AS told FROM databuild.events \gset
 SELECT call, '=> ' || pg_temp.refused('SELECT * FROM databuild.' || replace(call, 'RUN', pg_temp.run('a')::text)) FROM calls ORDER BY n;
