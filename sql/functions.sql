@@ -34,19 +34,19 @@ CREATE FUNCTION databuild.drop_job(label text) RETURNS void
 	AS 'MODULE_PATHNAME', 'databuild_drop_job';
 COMMENT ON FUNCTION databuild.drop_job IS
 'Drops a job or source. Refs that it made fall back to missing when they are queued or waiting (why: no_job) and come back when another job makes them.
-Raises 42704 (unknown), 55000 (a run of it is running). Waits for all transactions that have called something that writes, and lets others pass meanwhile; holds up all writing calls while it is at work.';
+Raises 22023, 42704 (unknown), 55000 (a run of it is running). Waits for all transactions that have called something that writes, and lets others pass meanwhile; holds up all writing calls while it is at work.';
 
 CREATE FUNCTION databuild.pause_job(label text) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_pause_job';
 COMMENT ON FUNCTION databuild.pause_job IS
-'From now on claims pass over the job; its running runs go on. A claim at work just now may still take some. Repeating it changes nothing. Raises 42704. Waits for other definitions.';
+'From now on claims pass over the job; its running runs go on. A claim at work just now may still take some. Repeating it changes nothing. Raises 22023, 42704. Waits for other definitions.';
 
 CREATE FUNCTION databuild.resume_job(label text) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
 	AS 'MODULE_PATHNAME', 'databuild_resume_job';
 COMMENT ON FUNCTION databuild.resume_job IS
-'Claims take the job again. Repeating it changes nothing. Raises 42704. Waits for other definitions.';
+'Claims take the job again. Repeating it changes nothing. Raises 22023, 42704. Waits for other definitions.';
 
 CREATE FUNCTION databuild.want(partitions text[], priority int = 0, data_timestamp timestamptz = NULL, ttl interval = NULL,
 		sla interval = NULL, source text = NULL, comment text = NULL, key text = NULL) RETURNS bigint
@@ -63,7 +63,7 @@ CREATE FUNCTION databuild.cancel_want(want_id bigint, reason text = NULL) RETURN
 	AS 'MODULE_PATHNAME', 'databuild_cancel_want';
 COMMENT ON FUNCTION databuild.cancel_want IS
 'The want is in force no more. What only it covered falls back, unless it is live or a run makes it: no run is stopped. Repeating it changes nothing.
-Raises 42704 (unknown want), 55000 (it has expired, or is derivative: those end by themselves). Locks the want.';
+Raises 22023, 42704 (unknown want), 55000 (it has expired, or is derivative: those end by themselves). Locks the want.';
 
 CREATE FUNCTION databuild.remake(partitions text[], reason text = NULL, priority int = 0) RETURNS bigint
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
@@ -133,7 +133,7 @@ CREATE FUNCTION databuild.cancel_run(run_id bigint, reason text = NULL) RETURNS 
 	AS 'MODULE_PATHNAME', 'databuild_cancel_run';
 COMMENT ON FUNCTION databuild.cancel_run IS
 'The run is canceled and its outputs are failed, or fall back if nobody wants them. Its reports are refused from now on; what it writes is not: heartbeat() tells its worker. Repeating it changes nothing.
-Raises 42704 (unknown run), 55000 (it ended otherwise). Locks the run and its outputs.';
+Raises 22023, 42704 (unknown run), 55000 (it ended otherwise). Locks the run and its outputs.';
 
 CREATE FUNCTION databuild.retry(partitions text[]) RETURNS bigint
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp

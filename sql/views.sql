@@ -119,8 +119,8 @@ CREATE VIEW databuild.wants AS
 		s.total::int AS total, s.live::int AS live, w.prio::int AS priority, w.data_timestamp,
 		CASE WHEN w.derivative AND w.state = 'A' THEN (SELECT b.due_at FROM databuild.behind(w.want_id) AS b) ELSE w.due_at END AS due_at,
 		CASE WHEN w.derivative AND w.state = 'A' THEN (SELECT b.expires_at FROM databuild.behind(w.want_id) AS b) ELSE w.expires_at END AS expires_at,
-		w.source, w.comment, w.key,
-		w.derivative, nullif(w.run_id, 0) AS run_id, w.created_at, nullif(w.ended_at, 'infinity') AS ended_at
+		w.source, w.comment, w.key, w.created_at, nullif(w.ended_at, 'infinity') AS ended_at,
+		w.derivative, nullif(w.run_id, 0) AS run_id
 	FROM databuild.want w
 	CROSS JOIN LATERAL (SELECT count(*) AS total, count(*) FILTER (WHERE p.state = 'L') AS live,
 			count(*) FILTER (WHERE p.state = 'F') AS failed,
