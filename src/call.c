@@ -235,6 +235,19 @@ call_close(Call *c)
 	caller_leave(&caller);
 }
 
+/* Why a run has ended, after when: "" if nobody said. */
+static const char *
+reason_of_end(const Run *r)
+{
+	Datum		args[] = {Int64GetDatum(r->id)};
+	Rows		rows;
+
+	if (r->place == R_LOST)
+		return " because its lease had run out";
+	rows = store_rows(Q_RUN_REASON, args, NULL);
+	return rows.n > 0 ? psprintf(": %s", rows_text(&rows, 0, 0)) : "";
+}
+
 /* "run 7 is lost; it cannot succeed", with when and why. */
 static void
 refuse_run(Call *c, const Refusal *refusal)
@@ -247,8 +260,7 @@ refuse_run(Call *c, const Refusal *refusal)
 			 errmsg("run " INT64_FORMAT " is %s; it cannot %s", refusal->id,
 					net_place_name(RUN, refusal->place),
 					net_signal_words(RUN, refusal->signal)),
-			 errdetail("It ended at %s%s.", timestamptz_to_str(r->finished),
-					   r->place == R_LOST ? " because its lease had run out" : ""),
+			 errdetail("It ended at %s%s.", timestamptz_to_str(r->finished), reason_of_end(r)),
 			 r->place == R_LOST ? errhint("%s", hint) : 0));
 }
 
