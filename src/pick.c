@@ -324,17 +324,28 @@ new_run(Pick *k, const Job *job, int32 prio, bool alone)
 	return r;
 }
 
+/* Something that the run would make has failed before: it must not fail others. */
+static bool
+has_failed(const Pick *k, const Candidate *cand)
+{
+	for (int o = 0; o < cand->outputs.n; o++)
+		if (((Partition *) marking_token(&k->c->m, PARTITION, cand->outputs.at[o]))->attempts > 0)
+			return true;
+	return false;
+}
+
 /* Put it into a run that has room, or a new one; false if there is none. */
 static bool
 place_in_run(Pick *k, const Candidate *cand, const Partition *p)
 {
 	const Job  *job = marking_job(&k->c->m, p->job);
+	bool		alone = has_failed(k, cand);
 	PickedRun  *r = NULL;
 
-	if (p->attempts == 0 && job->batch_size > 1)
+	if (!alone && job->batch_size > 1)
 		r = open_run(k, job, p->prio);
 	if (r == NULL)
-		r = new_run(k, job, p->prio, p->attempts > 0);
+		r = new_run(k, job, p->prio, alone);
 	if (r == NULL)
 		return false;
 	r->rows[r->members++] = cand->entry.row;
