@@ -66,6 +66,7 @@ BEGIN
 	IF p.state IN ('B', 'F', 'R') AND p.run <> 0 THEN
 		SELECT * INTO r FROM databuild.run WHERE databuild.run.run_id = p.run;
 		SELECT n.reason INTO last_reason FROM databuild.run_note n WHERE n.run_id = p.run;
+		last_reason := coalesce(last_reason, CASE r.state WHEN 'S' THEN 'its run succeeded without making it' ELSE 'no reason was given' END);
 		run_id := r.run_id;
 	END IF;
 
@@ -112,10 +113,10 @@ BEGIN
 	IF p.state = 'F' THEN
 		reason := 'failed';
 		detail := CASE t.cause
-			WHEN 'attempts' THEN format('%s of %s attempts failed; the last: %s', t.attempts, j.max_attempts, coalesce(last_reason, 'no reason was given'))
-			WHEN 'no_retry' THEN format('Attempt %s failed and the worker asked for no other: %s', t.attempts, coalesce(last_reason, 'no reason was given'))
+			WHEN 'attempts' THEN format('%s of %s attempts failed; the last: %s', t.attempts, j.max_attempts, last_reason)
+			WHEN 'no_retry' THEN format('Attempt %s failed and the worker asked for no other: %s', t.attempts, last_reason)
 			WHEN 'misses' THEN format('%s runs missed dependencies without success, which is as many as may.', t.misses)
-			ELSE format('Its run was canceled: %s', coalesce(last_reason, 'no reason was given')) END;
+			ELSE format('Its run was canceled: %s', last_reason) END;
 		hint := format('Mend the cause, then SELECT databuild.retry(ARRAY[%L]).', p.ref);
 		RETURN;
 	END IF;
@@ -149,7 +150,7 @@ BEGIN
 	IF p.state = 'R' AND t.retry_at > now_ THEN
 		reason := 'backing_off';
 		detail := format('Attempt %s of %s failed (%s); claimable again at %s.', t.attempts, j.max_attempts,
-			coalesce(last_reason, 'no reason was given'), to_char(t.retry_at, 'YYYY-MM-DD HH24:MI:SS'));
+			last_reason, to_char(t.retry_at, 'YYYY-MM-DD HH24:MI:SS'));
 		RETURN;
 	END IF;
 	IF p.state IN ('U', 'X') THEN
