@@ -190,8 +190,14 @@ BEGIN
 		hint := format('A worker of job "%s" takes it with databuild.claim(). If nothing moves, see whether one is running.', j.label);
 		RETURN;
 	END IF;
-	reason := 'tainted';
-	detail := 'Its newest instance is marked invalid.';
+	hint := 'The next call or tick() moves it.';
+	IF p.state = 'T' THEN
+		reason := 'tainted';
+		detail := 'Its newest instance is marked invalid.';
+	ELSE
+		reason := 'settling';
+		detail := 'It is wanted, and was held by another session when it was to be queued.';
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION databuild.reason_of IS
@@ -348,7 +354,7 @@ BEGIN
 				coalesce(n.reason, 'no reason was given'), to_char(p.until, 'YYYY-MM-DD HH24:MI:SS'))
 			WHEN 'upstream_failed' THEN 'An input of it had failed.'
 			WHEN 'waiting_for_upstream' THEN 'Inputs of it were not live.'
-			WHEN 'settling' THEN 'Everything that it waited for was live.'
+			WHEN 'settling' THEN CASE p.letter WHEN 'M' THEN 'It was wanted, and not queued yet.' ELSE 'Everything that it waited for was live.' END
 			WHEN 'job_paused' THEN format('Job "%s" was paused.', p.label)
 			WHEN 'waiting_for_worker' THEN format('It was claimable; no worker of job "%s" took it.', p.label)
 			ELSE 'Its newest instance was marked invalid.' END,
@@ -368,6 +374,7 @@ BEGIN
 				THEN 'waiting_for_upstream' ELSE 'settling' END
 			WHEN p.paused THEN 'job_paused'
 			WHEN p.letter IN ('Q', 'R') THEN 'waiting_for_worker'
+			WHEN p.letter = 'M' THEN 'settling'
 			ELSE 'tainted' END AS reason) AS y
 	LEFT JOIN databuild.run r ON r.run_id = p.run_id
 	LEFT JOIN databuild.run_note n ON n.run_id = p.run_id
