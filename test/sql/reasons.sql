@@ -69,6 +69,16 @@ SELECT ref, w.state, reason FROM databuild.partitions p, databuild.why(ref) AS w
 SELECT databuild.publish(ARRAY['src/2']);
 SELECT depth, partition, reason FROM databuild.why('waits');
 
+-- two jobs would make it
+SELECT databuild.define_job('k', ARRAY['k/.*']);
+SELECT databuild.define_job('l', ARRAY['k/1', 'l/.*']);
+SELECT depth, partition, state, reason, detail, hint, run_id, since FROM databuild.why('k/1');
+SELECT * FROM databuild.explain('k/1');
+SELECT * FROM databuild.plan(ARRAY['k/1', 'k/2']);
+SELECT pg_temp.refused('SELECT databuild.want(ARRAY[$$k/2$$, $$k/1$$])');
+SELECT pg_temp.refused('SELECT databuild.publish(ARRAY[$$k/1$$])');
+SELECT pg_temp.refused(format('SELECT databuild.miss(%s, ARRAY[$$k/1$$])', pg_temp.run('building')));
+
 SELECT pg_temp.refused('SELECT * FROM databuild.why(NULL)');
 SELECT pg_temp.refused('SELECT * FROM databuild.why($$a$$, NULL)');
 SELECT pg_temp.refused('SELECT * FROM databuild.why($$a$$, 1, NULL)');
