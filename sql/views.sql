@@ -18,7 +18,7 @@ CREATE VIEW databuild.partitions AS
 	LEFT JOIN databuild.trouble t ON t.part = p.id
 	LEFT JOIN databuild.run r ON r.run_id = p.live_run
 	LEFT JOIN databuild.publication b ON b.event_id = p.live_run;
-COMMENT ON VIEW databuild.partitions IS 'Every known partition and its state. run_id makes or made the canonical instance, live_run_id the newest that became live; priority is that of its wants while one is at work on it.';
+COMMENT ON VIEW databuild.partitions IS 'Every known partition and its state: missing, queued (waits for a worker), building, upstream_building (waits for inputs), up_for_retry (backs off until retry_at), live, failed (stays so until retry() or publish()), upstream_failed (an input failed), tainted (was live, is invalid, and nobody makes it anew). run_id makes or made the canonical instance, live_run_id the newest that became live; priority is that of its wants while one is at work on it.';
 
 CREATE FUNCTION databuild.dropped_label(job_id int) RETURNS text
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -36,7 +36,7 @@ CREATE VIEW databuild.job_runs AS
 	FROM databuild.run r
 	LEFT JOIN databuild.job j ON j.job_id = r.job_id
 	LEFT JOIN databuild.run_note n ON n.run_id = r.run_id;
-COMMENT ON VIEW databuild.job_runs IS 'Every run: one attempt of one worker to make its partitions.';
+COMMENT ON VIEW databuild.job_runs IS 'Every run: one attempt of one worker to make its partitions. state: running, succeeded, failed, dep_miss (inputs were lacking), canceled or lost (its lease ended).';
 
 CREATE VIEW databuild.instances AS
 	SELECT p.ref, r.run_id,
@@ -52,7 +52,7 @@ CREATE VIEW databuild.instances AS
 	FROM databuild.publication b
 	CROSS JOIN LATERAL unnest(b.parts) AS o(id)
 	JOIN databuild.partition p ON p.id = o.id;
-COMMENT ON VIEW databuild.instances IS 'Every build of every partition: by a run, or published (then run_id is the number of the event).';
+COMMENT ON VIEW databuild.instances IS 'Every build of every partition: by a run, or published (then run_id is the number of the event). state: building, live, missed, failed, canceled or lost.';
 
 CREATE VIEW databuild.declared_wait AS
 	SELECT t.want_id, t.waiter, i.block, i.mask & m.mask AS mask
@@ -129,7 +129,7 @@ CREATE VIEW databuild.wants AS
 			count(*) FILTER (WHERE p.state = 'U') AS upstream_building
 		FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part
 		WHERE m.want_id = w.want_id) AS s;
-COMMENT ON VIEW databuild.wants IS 'Every want. The state of one in force is derived from its partitions when it is read. A derivative one was made by databuild, because a run missed its refs (run_id) or they are declared inputs; its due time and expiry are those of the wants behind it: the earliest, the latest.';
+COMMENT ON VIEW databuild.wants IS 'Every want. state: canceled, expired, for a derivative one successful; of one that is still active the first that applies to its partitions: failed, upstream_failed (any is), successful (all are live), building, upstream_building (any is), idle. A derivative one was made by databuild, because a run missed its refs (run_id) or they are declared inputs; its due time and expiry are those of the wants behind it: the earliest, the latest.';
 
 CREATE VIEW databuild.edge AS
 	SELECT t.waiter, b AS upstream, nullif(w.run_id, 0) AS run_id
@@ -152,7 +152,7 @@ COMMENT ON VIEW databuild.late_wants IS 'Wants in force whose sla has passed whi
 
 CREATE VIEW databuild.taints AS
 	SELECT taint_id, databuild.place_name('taint', state) AS state, reason, created_at FROM databuild.taint;
-COMMENT ON VIEW databuild.taints IS 'Every taint. An active one still marks what was not made anew since.';
+COMMENT ON VIEW databuild.taints IS 'Every taint, active or canceled. An active one still marks what was not made anew since.';
 
 CREATE VIEW databuild.taint_partitions AS
 	SELECT x.taint_id, p.ref, x.run AS run_id

@@ -398,7 +398,8 @@ COMMENT ON FUNCTION databuild.why IS
 'Why the partition is not live, down to the causes: one row of depth 0 about it, then what it waits for, failed ones first, as a tree in reading order.
 max_depth: how far to follow; max_children: how many inputs of each to show; 1,000 rows at most.
 at: why it was not live at that time, from the log up to then, which is read from its start; what the log does not hold (leases, collisions, how full a job was, how many came before it) is not told.
-Reads only; the reasons are in the README. Raises 22023.';
+The reason is the first that applies of: stale, live, ambiguous_job, unknown, not_wanted, no_job, waiting_for_publish, cycle, failed, building, lease_overdue, collision, backing_off, upstream_failed, waiting_for_upstream, settling (the next call or tick moves it), job_paused, job_full, waiting_for_worker, tainted; the README says more of each. A chain ends in one that is not about another partition.
+Reads only. Raises 22023.';
 
 CREATE FUNCTION databuild.why_want(want_id bigint)
 	RETURNS TABLE (reason text, partitions bigint, example text, detail text, hint text)

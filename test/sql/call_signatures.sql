@@ -24,3 +24,9 @@ SELECT (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE 
 -- a comment on a call says by which SQLSTATEs it refuses
 SELECT proname FROM pg_proc p WHERE pronamespace = 'databuild'::regnamespace AND obj_description(p.oid, 'pg_proc') NOT LIKE 'Internal%'
 	AND pronargs > 0 AND obj_description(p.oid, 'pg_proc') !~ '22023|Raises as' ORDER BY 1;
+-- the comments name every state and every reason; and there are so many reasons
+SELECT machine, place FROM databuild.net() JOIN (VALUES ('partition', 'partitions'), ('run', 'job_runs'), ('want', 'wants'), ('taint', 'taints')) AS v(machine, view) USING (machine)
+	WHERE place <> 'new' AND obj_description(('databuild.' || view)::regclass, 'pg_class') !~ ('\m' || place || '\M') GROUP BY 1, 2 ORDER BY 1, 2;
+CREATE TEMP VIEW reasons AS SELECT DISTINCT m[1] AS reason FROM pg_proc, regexp_matches(prosrc, 'reason := ''(\w+)''', 'g') AS m
+	WHERE pronamespace = 'databuild'::regnamespace AND proname IN ('reason_of', 'why_tree');
+SELECT count(*), count(*) FILTER (WHERE obj_description('databuild.why'::regproc, 'pg_proc') ~ ('\m' || reason || '\M')) FROM reasons;
