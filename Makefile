@@ -1,4 +1,4 @@
-# databuild: make, make install, make installcheck, make core-check, make tap-check
+# databuild: make, make install, make installcheck, make core-check, make tap-check, make dist
 
 MODULE_big = databuild
 EXTENSION = databuild
@@ -6,7 +6,8 @@ EXTENSION = databuild
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/core/*.c))
 
 SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/rights.sql sql/grants.sql
-DATA_built = sql/databuild--0.1.sql
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" databuild.control)
+DATA_built = sql/databuild--$(EXTVERSION).sql
 
 # A program of its own; PROGRAM would link the module's objects, too.
 SCRIPTS_built = databuild-worker
@@ -19,10 +20,13 @@ REGRESS_OPTS = --inputdir=test
 ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation
 
+# For packagers, whose compiler may know more: make WERROR=
+WERROR ?= -Werror
+
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
-	-Wswitch-enum -Wno-declaration-after-statement -Werror
-EXTRA_CLEAN = sql/databuild--0.1.sql test/core/core-check tmp_check $(WORKER_OBJS)
+	-Wswitch-enum -Wno-declaration-after-statement $(WERROR)
+EXTRA_CLEAN = $(DATA_built) test/core/core-check tmp_check $(WORKER_OBJS)
 
 # make tap-check: servers of its own, so only the files of the extension must be installed; see test/README.md.
 PROVE_TESTS = test/t/*.pl
@@ -34,7 +38,7 @@ include $(PGXS)
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*.def src/core/*.h src/core/*.def)
 
 $(WORKER_OBJS): src/worker/worker.h | libpq-headers
-$(WORKER_OBJS): override CPPFLAGS += -I$(includedir) -DDATABUILD_VERSION='"0.1"'
+$(WORKER_OBJS): override CPPFLAGS += -I$(includedir) -DDATABUILD_VERSION='"$(EXTVERSION)"'
 
 databuild-worker: $(WORKER_OBJS)
 	$(CC) $(CFLAGS) $^ $(LDFLAGS) $(libpq) -o $@
@@ -43,7 +47,7 @@ databuild-worker: $(WORKER_OBJS)
 libpq-headers:
 	@test -f $(includedir)/libpq-fe.h || { echo "No $(includedir)/libpq-fe.h, which databuild-worker needs: install libpq's headers (Debian: libpq-dev)." >&2; exit 1; }
 
-sql/databuild--0.1.sql: $(SQL_PARTS)
+$(DATA_built): $(SQL_PARTS)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION databuild" to load this file. \quit'; cat $(SQL_PARTS)) >$@
 
 # The core alone, without PostgreSQL: every cell of the net, every rule.
@@ -58,3 +62,10 @@ core-check: test/core/core-check
 
 tap-check:
 	$(prove_installcheck)
+
+# For PGXN: what is committed.
+DISTVERSION = $(shell sed -n 's/^ \{3\}"version": "\(.*\)",$$/\1/p' META.json)
+
+.PHONY: dist
+dist:
+	git archive --format=zip --prefix=databuild-$(DISTVERSION)/ -o databuild-$(DISTVERSION).zip HEAD
