@@ -7,7 +7,8 @@ OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/core/*.c))
 
 SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/rights.sql sql/grants.sql
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" databuild.control)
-DATA_built = sql/databuild--$(EXTVERSION).sql
+UPGRADES = $(wildcard sql/upgrade/*--$(EXTVERSION).sql)
+DATA_built = sql/databuild--$(EXTVERSION).sql $(UPGRADES:sql/upgrade/%=sql/databuild--%)
 
 # A program of its own; PROGRAM would link the module's objects, too.
 SCRIPTS_built = databuild-worker
@@ -47,8 +48,14 @@ databuild-worker: $(WORKER_OBJS)
 libpq-headers:
 	@test -f $(includedir)/libpq-fe.h || { echo "No $(includedir)/libpq-fe.h, which databuild-worker needs: install libpq's headers (Debian: libpq-dev)." >&2; exit 1; }
 
-$(DATA_built): $(SQL_PARTS)
+sql/databuild--$(EXTVERSION).sql: $(SQL_PARTS)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION databuild" to load this file. \quit'; cat $(SQL_PARTS)) >$@
+
+# sql/upgrade/OLD--NEW.sql, perhaps empty, is what must be done by hand: to tables, and to what cannot be replaced. All
+# functions, views and comments are replaced after that. See sql/upgrade/begin.sql.
+sql/databuild--%--$(EXTVERSION).sql: sql/upgrade/%--$(EXTVERSION).sql sql/upgrade/begin.sql $(SQL_PARTS)
+	(printf '%s\n' '\echo Use "ALTER EXTENSION databuild UPDATE" to load this file. \quit'; cat sql/upgrade/begin.sql $<; \
+		sed 's/^CREATE \(FUNCTION\|PROCEDURE\|VIEW\) /CREATE OR REPLACE \1 /' $(filter-out sql/tables.sql,$(SQL_PARTS))) >$@
 
 # The core alone, without PostgreSQL: every cell of the net, every rule.
 CORE = $(wildcard src/core/*.c src/core/*.h src/core/*.def test/core/*.c)
