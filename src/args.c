@@ -18,6 +18,9 @@
 /* No interval is longer: times stay what PostgreSQL can show. */
 #define MOST_YEARS	1000
 
+/* Of one job; every session that routes keeps 16 kB for each pattern. */
+#define MOST_TEXTS	10000
+
 static void bad_argument(const char *name, const char *what) pg_attribute_noreturn();
 
 static void
@@ -147,6 +150,10 @@ arg_texts(FunctionCallInfo fcinfo, int n, const char *name, int *count)
 
 	if (*count == 0)
 		bad_argument(name, "must not be empty");
+	if (*count > MOST_TEXTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must have at most %d elements, not %d", name, MOST_TEXTS, *count)));
 	return texts;
 }
 
@@ -163,6 +170,15 @@ arg_ids(FunctionCallInfo fcinfo, int n, const char *name, bool may_be_empty, Ids
 	ids_sort(ids);
 }
 
+static void
+refuse_negative(const char *name, Datum interval)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" must not be negative", name),
+			 errdetail("It is %s.", DatumGetCString(DirectFunctionCall1(interval_out, interval)))));
+}
+
 int64
 arg_interval(FunctionCallInfo fcinfo, int n, const char *name)
 {
@@ -171,6 +187,9 @@ arg_interval(FunctionCallInfo fcinfo, int n, const char *name)
 	TimestampTz now = clock_now();
 	TimestampTz then;
 
+	if (span->month < -MOST_YEARS * 12 || span->day < -MOST_YEARS * 366 ||
+		span->time < -MOST_YEARS * 366 * USECS_PER_DAY)
+		refuse_negative(name, interval);	/* now plus that might be no time */
 	if (span->month > MOST_YEARS * 12 || span->day > MOST_YEARS * 366 ||
 		span->time > MOST_YEARS * 366 * USECS_PER_DAY)
 		ereport(ERROR,
@@ -179,11 +198,7 @@ arg_interval(FunctionCallInfo fcinfo, int n, const char *name)
 	then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 												   TimestampTzGetDatum(now), interval));
 	if (then < now)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative", name),
-				 errdetail("It is %s.",
-						   DatumGetCString(DirectFunctionCall1(interval_out, interval)))));
+		refuse_negative(name, interval);
 	return then - now;
 }
 

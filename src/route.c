@@ -101,7 +101,7 @@ regex_error(int code, regex_t *re, const char *pattern)
 	pg_regerror(code, re, message, sizeof(message));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
-			 errmsg("invalid pattern \"%s\": %s", pattern, message)));
+			 errmsg("invalid pattern \"%s\": %s", shown_value(pattern, strlen(pattern)), message)));
 }
 
 static void
@@ -140,13 +140,13 @@ route_check_pattern(const char *pattern)
 	if (strncmp(pattern, "***", 3) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
-				 errmsg("invalid pattern \"%s\": directors are not allowed", pattern),
+				 errmsg("invalid pattern \"%s\": directors are not allowed", shown_value(pattern, strlen(pattern))),
 				 errhint("Write the pattern as an advanced regular expression without \"***\".")));
 	if (strncmp(pattern, "(?", 2) == 0 && strspn(pattern + 2, "abcdefghijklmnopqrstuvwxyz") > 0 &&
 		strcspn(pattern + 2, "beq") < strspn(pattern + 2, "abcdefghijklmnopqrstuvwxyz"))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
-				 errmsg("invalid pattern \"%s\": options b, e and q are not allowed", pattern),
+				 errmsg("invalid pattern \"%s\": options b, e and q are not allowed", shown_value(pattern, strlen(pattern))),
 				 errhint("Write the pattern as an advanced regular expression.")));
 	compile(&re, pattern, pattern);
 	pg_regfree(&re);
@@ -355,6 +355,7 @@ route_ref(const char *ref, int len)
 	pg_wchar   *w = wide(ref, len, &nwide);
 	int32		job = 0;
 
+	CHECK_FOR_INTERRUPTS();
 	load_routes();
 	for (int i = 0; i < npatterns; i++)
 	{
@@ -379,7 +380,7 @@ bad_template(const char *template, const char *what)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid template \"%s\": %s", template, what),
+			 errmsg("invalid template \"%s\": %s", shown_value(template, strlen(template)), what),
 			 errhint("\\1 to \\9 are the pattern's groups, \\& is the whole ref, \\\\ is a backslash.")));
 }
 
@@ -388,8 +389,13 @@ route_check_template(const char *template, char **texts, int ntexts)
 {
 	if (template[0] == '\0')
 		bad_template(template, "it is empty");
+	/* two bytes make one at least, or nothing */
+	if (strlen(template) > 2 * MAX_REF_BYTES)
+		bad_template(template, psprintf("it has more than %d bytes", 2 * MAX_REF_BYTES));
 	for (const char *t = template; *t != '\0'; t++)
 	{
+		if (ref_fault(t, 1) != NULL)
+			bad_template(template, "refs have no control characters");
 		if (*t != '\\')
 			continue;
 		t++;
@@ -408,7 +414,7 @@ route_check_template(const char *template, char **texts, int ntexts)
 			groups = re.re_nsub;
 			pg_regfree(&re);
 			if ((size_t) (*t - '0') > groups)
-				bad_template(template, psprintf("pattern \"%s\" has no group %c", texts[i], *t));
+				bad_template(template, psprintf("pattern \"%s\" has no group %c", shown_value(texts[i], strlen(texts[i])), *t));
 		}
 	}
 }
@@ -468,7 +474,8 @@ expand(const char *template, const pg_wchar *ref, const regmatch_t *groups, cons
 	if (out.len == 0 || out.len > MAX_REF_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("template \"%s\" of job \"%s\" makes a ref of %d bytes", template, label, out.len),
+				 errmsg("template \"%s\" of job \"%s\" makes a ref of %d bytes",
+						shown_value(template, strlen(template)), label, out.len),
 				 errdetail("Refs have 1 to %d bytes.", MAX_REF_BYTES)));
 	return out.data;
 }

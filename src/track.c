@@ -63,7 +63,7 @@ template_parse(const char *source)
 	initStringInfo(&text);
 	for (const char *s = source; *s != '\0'; s++)
 	{
-		const char *end = s + strcspn(s, "}");
+		const char *end;
 
 		if (*s != '{' && *s != '}')
 			appendStringInfoChar(&text, *s);
@@ -71,7 +71,7 @@ template_parse(const char *source)
 			appendStringInfoChar(&text, *s++);
 		else if (*s == '}')
 			bad_template(source, "a brace is closed that was not opened");
-		else if (*end == '\0')
+		else if ((end = strchr(s, '}')) == NULL)
 			bad_template(source, "a brace is not closed");
 		else if (end == s + 1)
 			bad_template(source, "no column stands between the braces");
@@ -139,6 +139,8 @@ check_literal(const char *source, const Template *t)
 {
 	int			len = 0;
 
+	if (t->n - 1 > MAX_REF_BYTES)
+		bad_template(source, psprintf("more than %d columns stand in it", MAX_REF_BYTES));
 	for (int i = 0; i < t->n; i++)
 		len += strlen(t->at[i].text);
 	if (len == 0 && t->n == 1)

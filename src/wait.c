@@ -156,17 +156,7 @@ check_may_commit(FunctionCallInfo fcinfo)
 static TimestampTz
 arg_deadline(FunctionCallInfo fcinfo, int n)
 {
-	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
-	TimestampTz deadline;
-
-	if (PG_ARGISNULL(n))
-		return DT_NOEND;
-	deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, now, PG_GETARG_DATUM(n)));
-	if (deadline < DatumGetTimestampTz(now))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"timeout\" must not be negative")));
-	return deadline;
+	return PG_ARGISNULL(n) ? DT_NOEND : GetCurrentTimestamp() + arg_interval(fcinfo, n, "timeout");
 }
 
 static void

@@ -87,6 +87,18 @@ want_body(FunctionCallInfo fcinfo, TimestampTz now, TimestampTz *expires)
 	return body;
 }
 
+/* It is in an index. */
+static void
+check_key(FunctionCallInfo fcinfo)
+{
+	int			len = PG_ARGISNULL(7) ? 0 : VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(7));
+
+	if (len > MAX_REF_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"key\" must have at most %d bytes, not %d", MAX_REF_BYTES, len)));
+}
+
 static void
 check_times(FunctionCallInfo fcinfo)
 {
@@ -185,6 +197,7 @@ databuild_want(PG_FUNCTION_ARGS)
 	Call	   *c;
 
 	check_times(fcinfo);
+	check_key(fcinfo);
 	c = call_begin();
 	want = gate_next_of("want_id_seq");
 	parts = name_refs(c, refs, n, true);
