@@ -41,8 +41,18 @@ known_refs(const Datum *refs, int n, int *nknown)
 	};
 	*nknown = rows.n;
 	rows_free(&rows);
+	pfree(DatumGetPointer(args[0]));
 	qsort(known, *nknown, sizeof(Known), by_ref);
 	return known;
+}
+
+/* A call may name a million refs: what it has no use for any more is given back. */
+static void
+forget_known(Known *known, int n)
+{
+	for (int i = 0; i < n; i++)
+		pfree(known[i].ref);
+	pfree(known);
 }
 
 /* The refs that are not among the known ones, in order. */
@@ -149,6 +159,9 @@ insert_refs(Call *c, const Datum *refs, int n)
 		ids_add(&fresh, p->id);
 	}
 	rows_free(&rows);
+	pfree(DatumGetPointer(args[0]));
+	pfree(DatumGetPointer(args[1]));
+	pfree(jobs);
 	declare_parts(c, &fresh);
 }
 
@@ -171,10 +184,13 @@ name_refs(Call *c, const Datum *refs, int n, bool needed)
 			(void) route(unknown[i], true);
 		unknown = unknown_closure(c, unknown, nunknown, &nunknown);
 		insert_refs(c, unknown, nunknown);
+		pfree(unknown);
+		forget_known(known, nknown);
 		known = known_refs(refs, n, &nknown);
 	}
 	for (int i = 0; i < nknown; i++)
 		ids_add(&ids, known[i].id);
+	forget_known(known, nknown);
 	return ids;
 }
 

@@ -312,6 +312,7 @@ texts_datum(const char *const *values, int n)
 	bool	   *nulls = palloc0(sizeof(bool) * Max(n, 1));
 	int			dims[1] = {n};
 	int			lbs[1] = {1};
+	ArrayType  *array;
 
 	if (n == 0)
 		return PointerGetDatum(construct_empty_array(TEXTOID));
@@ -321,6 +322,11 @@ texts_datum(const char *const *values, int n)
 		if (!nulls[i])
 			datums[i] = text_datum(values[i]);
 	}
-	return PointerGetDatum(construct_md_array(datums, nulls, 1, dims, lbs, TEXTOID,
-											  -1, false, TYPALIGN_INT));
+	array = construct_md_array(datums, nulls, 1, dims, lbs, TEXTOID, -1, false, TYPALIGN_INT);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			pfree(DatumGetPointer(datums[i]));
+	pfree(datums);
+	pfree(nulls);
+	return PointerGetDatum(array);
 }
