@@ -133,6 +133,7 @@ name(Names *names, const char *ref)
 static void
 name_for(Names *names, Named *p, Declares which, const char *ref)
 {
+	CHECK_FOR_INTERRUPTS();
 	if (++names->named > MOST_NAMED)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -283,6 +284,7 @@ reach(Named **parts, int n, int *nreached)
 			{
 				Named	   *p = parts[i]->refs[which][k];
 
+				CHECK_FOR_INTERRUPTS();
 				if (p->reached)
 					continue;
 				p->reached = true;
@@ -399,6 +401,7 @@ find_ids(Names *names, Named **parts, int n, Declares which)
 		{
 			Named	   *p = parts[i]->refs[which][k];
 
+			CHECK_FOR_INTERRUPTS();
 			if (p->id != 0)
 				continue;
 			p->id = -1;
@@ -467,6 +470,7 @@ work_out(Call *c, const Ids *parts, bool all, Declares which)
 	{
 		Ids			own = {0};
 
+		CHECK_FOR_INTERRUPTS();
 		for (int k = 0; k < said[i]->n[which]; k++)
 			ids_add(&own, said[i]->refs[which][k]->id);
 		ids_sort(&own);
