@@ -177,13 +177,13 @@ COMMENT ON FUNCTION databuild.track IS
 ref_template: such as noaa/{month}: {column} stands for the column''s value as its type writes it, with DateStyle ISO and in UTC; {{ and }} for braces. A row with a NULL there names nothing. Again: replaces the template.
 A ref that a run is making is published when that run has ended. taint_downstream: what is live at the statement and was made of the newest instances of these refs, however indirectly, is tainted in the same transaction, one taint a statement, as by taint(..., downstream => true); the refs themselves are not. What is made of the old instances later, by runs that are under way, is stale.
 Not seen: what logical replication applies, or who sets session_replication_role to replica, writes; rows written to a partition by its own name.
-Needs the right to create triggers on the table, and EXECUTE on databuild.record_change. Raises 22023 (template), 42703 (no such column), 42809 (no ordinary or partitioned table, or one of databuild''s own), 42501. Locks the table as CREATE TRIGGER does.';
+Needs the right to create triggers on the table, and EXECUTE on databuild.record_change. Raises 22023 (template), 42703 (no such column), 42P01 (no such table), 42809 (no ordinary or partitioned table, or one of databuild''s own), 42501. Locks the table as CREATE TRIGGER does.';
 
 CREATE FUNCTION databuild.untrack(tbl regclass) RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_untrack';
 COMMENT ON FUNCTION databuild.untrack IS
-'Writing the table publishes nothing any more. Needs the owner of the table. Raises 22023, 42501, 42704 (it is not tracked), 42809. Locks the table as DROP TRIGGER does.';
+'Writing the table publishes nothing any more. Needs the owner of the table. Raises 22023, 42501, 42704 (it is not tracked), 42P01, 42809. Locks the table as DROP TRIGGER does.';
 
 CREATE FUNCTION databuild.taint(partitions text[], reason text, downstream boolean = false) RETURNS bigint
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp

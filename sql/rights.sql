@@ -106,6 +106,9 @@ AS $$
 DECLARE
 	unknown text;
 BEGIN
+	IF array_ndims(jobs) > 1 THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "jobs" must have one dimension';
+	END IF;
 	IF cardinality(jobs) = 0 OR array_position(jobs, NULL) IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "jobs" must not be empty or contain nulls';
 	END IF;

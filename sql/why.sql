@@ -520,7 +520,7 @@ BEGIN
 	needs AS (
 		SELECT i.ref COLLATE "C" AS ref, array_agg(DISTINCT i.input) AS lacking
 		FROM i LEFT JOIN databuild.partition q ON q.ref = i.input COLLATE "C" WHERE q.state IS DISTINCT FROM 'L' GROUP BY 1),
-	known AS (
+	known AS MATERIALIZED (
 		SELECT n.ref, p.state, databuild.makers(n.ref) AS makers, needs.lacking
 		FROM n LEFT JOIN databuild.partition p ON p.ref = n.ref LEFT JOIN needs ON needs.ref = n.ref)
 	SELECT k.ref, CASE

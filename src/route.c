@@ -30,6 +30,9 @@
 
 #include "store.h"
 
+/* Far beyond what the engine takes if it is more than a list of names. */
+#define MAX_PATTERN_BYTES	100000
+
 typedef struct Pattern
 {
 	int32		job;
@@ -137,6 +140,10 @@ route_check_pattern(const char *pattern)
 {
 	regex_t		re;
 
+	if (strlen(pattern) > MAX_PATTERN_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
+				 errmsg("invalid pattern \"%s\": it has more than %d bytes", shown_value(pattern, strlen(pattern)), MAX_PATTERN_BYTES)));
 	if (strncmp(pattern, "***", 3) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),

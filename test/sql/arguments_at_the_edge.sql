@@ -47,8 +47,11 @@ CALL pg_temp.refused($$SELECT databuild.define_job('k', ARRAY['(k?)'], inputs =>
 CALL pg_temp.refused($$SELECT databuild.want(ARRAY['j'], key => repeat('k', 1025))$$);
 CALL pg_temp.refused($$SELECT databuild.define_job('k', ARRAY(SELECT i::text FROM generate_series(1, 10001) AS i))$$);
 CALL pg_temp.refused($$SELECT databuild.define_job('k', ARRAY['k'], inputs => ARRAY(SELECT i::text FROM generate_series(1, 10001) AS i))$$);
+CALL pg_temp.refused($$SELECT databuild.grant_worker('x', ARRAY[ARRAY['j']])$$);
+CALL pg_temp.refused($$SELECT * FROM databuild.plan(ARRAY[ARRAY['j']])$$);
 -- what is long is not repeated whole
 CALL pg_temp.refused($$SELECT databuild.define_job('k', ARRAY[repeat('(', 1000)])$$);
+CALL pg_temp.refused($$SELECT databuild.define_job('k', ARRAY[repeat('k', 100001)])$$);
 CALL pg_temp.refused($$SELECT databuild.define_job('k', ARRAY['***=' || repeat('x', 1000)])$$);
 CALL pg_temp.refused($$SELECT databuild.define_job('k', ARRAY['(?q)' || repeat('x', 1000)])$$);
 CALL pg_temp.refused($$SELECT databuild.define_job('k', ARRAY[repeat('k', 1000)], inputs => ARRAY['\1' || repeat('x', 1000)])$$);
