@@ -91,6 +91,12 @@ BEGIN
 		hint := format('SELECT databuild.want(ARRAY[%L]) asks for it.', p.ref);
 		RETURN;
 	END IF;
+	IF p.state IN ('Q', 'R', 'U', 'X') AND NOT databuild.is_covered(p.id) THEN
+		reason := 'not_wanted';
+		detail := 'No want in force covers it any more.';
+		hint := 'The next call or tick() lets it fall back.';
+		RETURN;
+	END IF;
 	IF j.job_id IS NULL AND p.state <> 'B' THEN
 		reason := 'no_job';
 		detail := 'No job or source has a pattern that matches it.';
@@ -183,6 +189,14 @@ BEGIN
 		RETURN;
 	END IF;
 	IF p.state IN ('Q', 'R') THEN
+		SELECT u.ref INTO blocking FROM databuild.input i CROSS JOIN LATERAL databuild.bits(i.block, i.mask) AS b(id)
+			JOIN databuild.partition u ON u.id = b.id WHERE i.part = p.id AND u.state <> 'L' LIMIT 1;
+		IF FOUND THEN
+			reason := 'settling';
+			detail := format('It was claimable, but its input %s is not live any more.', blocking.ref);
+			hint := 'The next claim lets it wait for that.';
+			RETURN;
+		END IF;
 		ahead := databuild.queue_place(p.id);
 		reason := 'waiting_for_worker';
 		detail := format('It is claimable; %s before it in the queue of job "%s".',

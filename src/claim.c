@@ -14,6 +14,7 @@
 /* Shares of what is due. */
 #define AGENDA_SHARE	200
 #define TIMER_SHARE		100
+#define ENDS_SHARE		10000
 
 /* No claim hands out more, so that its event stays a row of sane size. */
 #define MAX_RUNS		10000
@@ -243,7 +244,9 @@ claim_asked(Call *c, const Asked *a, ReturnSetInfo *result)
 	Datum		jobs = caller_jobs(&c->caller, a->jobs, &all);
 
 	check_labels(a->labels, a->nlabels);
-	look_timers(c, TIMER_SHARE, true);
+	/* what nobody wants any more is not to be handed out, though many wants end at once */
+	if (look_timers(c, TIMER_SHARE, true) == TIMER_SHARE)
+		look_ends(c, ENDS_SHARE);
 	look_agenda(c, AGENDA_SHARE);
 	claim(c, a->worker, jobs, all, a->max_runs, a->lease, result);
 }

@@ -45,6 +45,7 @@ SELECT databuild.publish(ARRAY['a/1', 'b/1']);
 SELECT databuild.want(ARRAY['top/1'], 3) > 0;
 SELECT pg_temp.state('top/1');
 SELECT databuild.taint(ARRAY['a/1'], 'bad') > 0;
+SELECT state, reason, detail, hint FROM databuild.why('top/1');
 SELECT pg_temp.claim(n => 10);
 SELECT * FROM pg_temp.states();
 SELECT * FROM pg_temp.wants();

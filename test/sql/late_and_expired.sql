@@ -137,6 +137,12 @@ SET databuild.now = '2040-01-01 07:00:00+00';
 SELECT expired_wants FROM databuild.tick();
 SELECT pg_temp.state('v');
 
+-- many that end at once: none of it is handed out, and why() knows it before
+SELECT count(databuild.want(ARRAY['many' || repeat('x', n)], ttl => '1 h')) FROM generate_series(1, 400) AS n;
+SET databuild.now = '2040-01-01 09:00:00+00';
+SELECT state, reason, detail, hint FROM databuild.why('many' || repeat('x', 400));
+SELECT count(*) FROM databuild.claim('w', max_runs => 500) AS r WHERE r.partitions[1] LIKE 'many%';
+SELECT state, reason FROM databuild.why('many' || repeat('x', 400));
 -- the tables are what the log says, and a replay finds nothing else
 SELECT * FROM databuild.verify();
 CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
