@@ -114,7 +114,9 @@ sub drop_short_wants
 	{
 		my ($other) = map { { %$want, ended => $_ } } grep { $_ ne ($want->{ended} // '') } qw(successful canceled);
 		my ($line, $other_line) = map { $self->want_line($_) } $want, $other;
-		my $short = $want->{ended} && $want->{step} == $self->{step};
+		my $short = $want->{ended} && ($want->{step} == $self->{step}
+			# Nor, of one that all that it wants went live for, whether what waited for that was still wanted.
+			|| ($want->{ended_in} // -1) == $self->{step} && all { $self->state_of($_) eq 'live' } @{ $want->{refs} });
 
 		if ($short && ($real->{$line} // 0) <= ($count{$line} // 0))
 		{
@@ -173,7 +175,7 @@ sub call_define_job
 		max_misses   => at_least(1, $arg->{max_misses}),
 		backoff      => at_least(0, $arg->{backoff}),
 		lease        => at_least(0, $arg->{lease}),
-		inputs       => defined $arg->{inputs} ? list($arg->{inputs}) : [],
+		inputs       => defined $arg->{inputs} ? templates($arg->{inputs}, $arg->{patterns}) : [],
 		paused       => ($self->{jobs}{ $arg->{label} } // {})->{paused} // 0,
 		is_source    => 0,
 	}, $got);
@@ -1129,7 +1131,7 @@ sub end_want
 	my ($self, $want) = @_;
 
 	return 0 if $self->waiting_by($want);
-	$want->{ended} = $want->{left} // 'successful';
+	@$want{qw(ended ended_in)} = ($want->{left} // 'successful', $self->{step});
 	return 1;
 }
 
@@ -1429,6 +1431,22 @@ sub patterns
 		refuse('2201B') if !eval { qr/$pattern/; 1 };
 	}
 	return $patterns;
+}
+
+# Each group that one of them names is in every pattern.
+sub templates
+{
+	my ($list, $patterns) = @_;
+	my $templates = list($list);
+
+	foreach my $pattern (@$patterns)
+	{
+		'' =~ /|(?:$pattern)/;
+		my $groups = $#+;
+
+		refuse('22023') if any { my $template = $_; any { $_ > $groups } $template =~ /\\([1-9])/g } @$templates;
+	}
+	return $templates;
 }
 
 sub at_least
