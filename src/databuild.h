@@ -10,7 +10,8 @@
  *		consequences	look.c: watches, agenda, timers, second looks
  *		the core		core/: decide, evolve, the net
  *		the store		store.c, plans.def: statements and tokens
- *		ground			caller.c, gate.c, clock.c, route.c, ask.c, args.c, log.c
+ *		ground			caller.c, gate.c, clock.c, route.c, ask.c, args.c, log.c,
+ *						probe.c
  */
 #ifndef DATABUILD_H
 #define DATABUILD_H

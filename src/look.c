@@ -22,11 +22,7 @@
  */
 #include "store.h"
 
-#include "access/heapam.h"
-#include "access/table.h"
-#include "access/xact.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
 
 /* A mark moves only when it would skip this many numbers. */
 #define MARK_STEP	1000
@@ -1071,40 +1067,4 @@ void
 look_ends(Call *c, int limit)
 {
 	(void) work_off_timers(c, Q_ENDS_TAKE, mark_of('t'), limit);
-}
-
-/* ---- probing ---- */
-
-PG_FUNCTION_INFO_V1(databuild_in_flight);
-
-/*
- * Whether another transaction holds or has changed the row version that the
- * statement sees, as pgrowlocks asks it.  Takes a buffer share lock, no other.
- */
-Datum
-databuild_in_flight(PG_FUNCTION_ARGS)
-{
-	Relation	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
-	ItemPointer tid = (ItemPointer) PG_GETARG_POINTER(1);
-	HeapTupleData tuple = {.t_self = *tid,.t_tableOid = RelationGetRelid(rel)};
-	Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(tid));
-	Page		page;
-	ItemId		item;
-	TM_Result	result = TM_Deleted;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	item = PageGetItemId(page, ItemPointerGetOffsetNumber(tid));
-	if (ItemIdIsNormal(item))
-	{
-		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
-		tuple.t_len = ItemIdGetLength(item);
-		result = HeapTupleSatisfiesUpdate(&tuple, GetCurrentCommandId(false), buffer);
-		if (result == TM_BeingModified && !(tuple.t_data->t_infomask & HEAP_XMAX_IS_MULTI) &&
-			TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmax(tuple.t_data)))
-			result = TM_Ok;		/* only our own lock */
-	}
-	UnlockReleaseBuffer(buffer);
-	table_close(rel, AccessShareLock);
-	PG_RETURN_BOOL(result == TM_BeingModified || result == TM_Updated || result == TM_Deleted);
 }
