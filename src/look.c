@@ -137,7 +137,7 @@ load_inputs(Call *c, const Ids *ids, const Ids *starts, bool full)
  * at rest and does not tell it, so it must be looked at again.
  */
 static Ids
-load_cover(Call *c, const Ids *ids)
+load_cover(Call *c, Marking *m, const Ids *ids)
 {
 	Datum		args[] = {ids_datum(ids), TimestampTzGetDatum(c->now)};
 	Ids			moving = {0};
@@ -146,11 +146,11 @@ load_cover(Call *c, const Ids *ids)
 	if (ids->n == 0)
 		return moving;
 	for (int i = 0; i < ids->n; i++)
-		((Partition *) marking_token(&c->m, PARTITION, ids->at[i]))->cover = PRIORITY_NONE;
+		((Partition *) marking_token(m, PARTITION, ids->at[i]))->cover = PRIORITY_NONE;
 	rows = store_rows(Q_COVER, args, NULL);
 	for (int i = 0; i < rows.n; i++)
 	{
-		((Partition *) marking_token(&c->m, PARTITION, rows_int64(&rows, i, 0)))->cover = rows_int32(&rows, i, 1);
+		((Partition *) marking_token(m, PARTITION, rows_int64(&rows, i, 0)))->cover = rows_int32(&rows, i, 1);
 		if (DatumGetBool(rows_datum(&rows, i, 2)))
 			ids_add(&moving, rows_int64(&rows, i, 0));
 	}
@@ -161,9 +161,80 @@ load_cover(Call *c, const Ids *ids)
 void
 look_load_cover(Call *c, const Ids *ids)
 {
-	Ids			moving = load_cover(c, ids);
+	Ids			moving = load_cover(c, &c->m, ids);
 
 	leave(&moving, &none);
+}
+
+/* Those of the partitions that the call does not hold and nobody else does, as they are. */
+static Ids
+glance(Call *c, const Ids *ids, Marking *m)
+{
+	Ids			others = {0};
+	Ids			seen = {0};
+	Datum		args[1];
+	Rows		rows;
+
+	for (int i = 0; i < ids->n; i++)
+		if (marking_token(&c->m, PARTITION, ids->at[i]) == NULL)
+			ids_add(&others, ids->at[i]);
+	if (others.n == 0)
+		return seen;
+	args[0] = ids_datum(&others);
+	rows = store_rows(Q_UNHELD, args, NULL);
+	for (int i = 0; i < rows.n; i++)
+	{
+		Partition  *p = marking_add(m, PARTITION, rows_int64(&rows, i, 0));
+
+		p->place = (PartitionPlace) net_place_by_letter(PARTITION, rows_char(&rows, i, 1));
+		p->job = rows_int32(&rows, i, 2);
+		p->prio = DatumGetInt16(rows_datum(&rows, i, 3));
+		ids_add(&seen, p->id);
+	}
+	rows_free(&rows);
+	return seen;
+}
+
+/*
+ * Takes out of the partitions those that a look would leave as they are: seen
+ * without their locks, so that a report on them need not wait for this
+ * transaction.  A look at what waits for nothing and is in no queue goes by its
+ * wants alone, and whoever takes it from now on sees those that are committed
+ * by now.  Wants of this call he does not see: so returns those to which it
+ * would matter, for a call that made such.
+ */
+static Ids
+take_out_unmoved(Call *c, Ids *ids)
+{
+	Marking		m = {.jobs = c->m.jobs,.njobs = c->m.njobs};
+	Marking		moved = {0};
+	Marking		out = {0};
+	Events		events = {0};
+	Ids			seen = glance(c, ids, &m);
+	Ids			moving = load_cover(c, &m, &seen);
+	Ids			at_work = {0};
+	Ids			rest = {0};
+
+	decide_look(&m, &seen, &events);
+	for (int i = 0; i < events.n; i++)
+		for (int k = 0; k < events.at[i]->parts.n; k++)
+			marking_add(&moved, PARTITION, events.at[i]->parts.at[k]);
+	for (int i = 0; i < moving.n; i++)
+		marking_add(&moved, PARTITION, moving.at[i]);
+	for (int i = 0; i < seen.n; i++)
+		if (marking_token(&moved, PARTITION, seen.at[i]) == NULL)
+		{
+			const Partition *p = marking_token(&m, PARTITION, seen.at[i]);
+
+			marking_add(&out, PARTITION, p->id);
+			if (p->place == P_BUILDING || p->place == P_FAILED)
+				ids_add(&at_work, p->id);
+		}
+	for (int i = 0; i < ids->n; i++)
+		if (marking_token(&out, PARTITION, ids->at[i]) == NULL)
+			ids_add(&rest, ids->at[i]);
+	*ids = rest;
+	return at_work;
 }
 
 /*
@@ -541,6 +612,7 @@ tell_uncovered(Call *c)
 		return;
 	args[0] = ids_datum(&uncovered);
 	at_work = store_ids(Q_AT_WORK, args);
+	(void) take_out_unmoved(c, &at_work);	/* others see that these wants are on the move */
 	if (at_work.n == 0)
 		return;
 	taken = look_take(c, &at_work, &busy);
@@ -555,6 +627,7 @@ tell_covered(Call *c)
 	Ids			covered = c->covered;
 	Ids			busy = {0};
 	Ids			not_live;
+	Ids			unmoved;
 	Ids			taken;
 	Datum		args[1];
 
@@ -562,9 +635,11 @@ tell_covered(Call *c)
 	ids_sort(&covered);
 	args[0] = ids_datum(&covered);
 	not_live = store_ids(Q_NOT_LIVE, args);
+	unmoved = take_out_unmoved(c, &not_live);
 	taken = look_take(c, &not_live, &busy);
 	look(c, &taken, &none, true, true);
 	leave(&busy, &none);
+	leave(&unmoved, &none);
 }
 
 /* What began to wait looks at its inputs, and watches one. */
@@ -869,12 +944,13 @@ look_agenda(Call *c, int limit)
 		return 0;
 	second_collisions(c, &e, &keep);
 	second_looks(c, &e);
+	(void) take_out_unmoved(c, &e.parts);
 	taken = look_take(c, &e.parts, &keep);
 	if (route_any_outputs())
 		requeue(c, &taken);
 	load_needs(c, &taken);
 	load_inputs(c, &taken, &none, true);
-	uncertain = load_cover(c, &taken);
+	uncertain = load_cover(c, &c->m, &taken);
 	moving = unsettled(c, &taken);
 	for (int i = 0; i < moving.n; i++)
 		ids_add(&keep, moving.at[i]);
