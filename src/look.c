@@ -6,7 +6,8 @@
  * Consequences wait for nobody.  A partition that must look again is taken
  * with SKIP LOCKED; if somebody else holds it, an entry on the agenda stays,
  * which a later call works off.  The agenda has no unique key, so that two
- * calls that leave the same entry do not wait for each other.
+ * calls that leave the same entry do not wait for each other.  What a look
+ * would leave as it is, is not locked where that can be seen without.
  *
  * Watches.  A waiting partition watches one input that is not live; only when
  * that goes live does it look for another.  If the new one is not locked by
