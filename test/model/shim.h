@@ -93,6 +93,7 @@ shim_message(const char *format,...)
 #define DatumGetTextPP(d)		((text *) (d))
 #define VARSIZE_ANY_EXHDR(t)	strlen(t)
 #define text_to_cstring(t)		((char *) (t))
+#define psprintf(format, ...)	((char *) (format))
 #define PG_DETOAST_DATUM(d)		((void *) (d))
 
 typedef struct ItemPointerData
