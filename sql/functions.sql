@@ -210,7 +210,7 @@ CREATE FUNCTION databuild.tick(OUT lost_runs bigint, OUT expired_wants bigint, O
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_tick';
 COMMENT ON FUNCTION databuild.tick IS
-'Does a bounded share of what is due: gives up runs whose lease ended, makes claimable what has backed off, works off the agenda. Claims do so, too; a ticker only makes it prompt where nobody claims.
+'Does a bounded share of what is due: gives up runs whose lease ended, makes claimable what has backed off, works off the agenda. Claims do so, too; a ticker only makes it prompt where nobody claims. About once a minute it also counts for stats, job_stats and partition_counts, for about 0.2 s.
 Returns how many runs were lost, wants expired, agenda entries looked at, and cycles found. Safe at any time, from any session; waits for nobody.';
 
 CREATE FUNCTION databuild.net(OUT machine text, OUT place text, OUT signal text, OUT target text, OUT tells text[])

@@ -42,3 +42,5 @@ COMMENT ON TABLE databuild.taken IS 'Internal: live partitions that a running ru
 COMMENT ON TABLE databuild.collision IS 'Internal: claimable partitions one of whose outputs a run is making.';
 COMMENT ON TABLE databuild.slot IS 'Internal: how many runs a limited job may have, a row each, to lock.';
 COMMENT ON TABLE databuild.slot_use IS 'Internal: which running run holds which slot of its job.';
+COMMENT ON TABLE databuild.counted IS 'Internal: partitions by state and job, and late wants, as tick() last counted; read it as databuild.partition_counts.';
+COMMENT ON TABLE databuild.tally IS 'Internal: events by kind, as tick() last counted.';

@@ -201,6 +201,7 @@ BEGIN
 	DELETE FROM databuild.read;
 	DELETE FROM databuild.publication;
 	DELETE FROM databuild.job;
+	DELETE FROM databuild.counted;
 
 	INSERT INTO databuild.job SELECT (jsonb_populate_record(NULL::databuild.job, d.definition || jsonb_build_object('job_id', d.job_id))).*
 		FROM databuild.job_fold AS d;

@@ -360,6 +360,27 @@ CREATE TABLE databuild.mark
 
 CREATE INDEX mark_queue ON databuild.mark (queue, job_id, prio, low);
 
+/* For the views of monitoring, by tick(): partitions by chunks of 65,536 ids (-1: when it last did), a place each by job and state. */
+CREATE TABLE databuild.counted
+(
+	chunk		bigint		NOT NULL PRIMARY KEY,
+	at			timestamptz NOT NULL,
+	jobs		int[],
+	states		text,				-- a letter each
+	parts		bigint[],
+	since		timestamptz[],		-- of the oldest
+	late		bigint[]			-- late wants on those that are not live
+) WITH (fillfactor = 50);
+
+/* Events by kind, and the runs in them, up to an event; the greatest counts for all kinds. */
+CREATE TABLE databuild.tally
+(
+	kind		text		NOT NULL PRIMARY KEY COLLATE "C",
+	events		bigint		NOT NULL,
+	runs		bigint		NOT NULL,
+	upto		bigint		NOT NULL
+) WITH (fillfactor = 50);
+
 /* The place of an id in an ascending array. */
 CREATE FUNCTION databuild.nth(ids bigint[], id bigint) RETURNS int
 	LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
@@ -389,7 +410,7 @@ CREATE TRIGGER event_append_only_truncate BEFORE TRUNCATE ON databuild.event
 ALTER TABLE databuild.event ENABLE ALWAYS TRIGGER event_append_only;
 ALTER TABLE databuild.event ENABLE ALWAYS TRIGGER event_append_only_truncate;
 
-/* ---- what pg_dump takes along: everything; marks were safe in its snapshot ---- */
+/* ---- what pg_dump takes along: everything but what was counted; marks were safe in its snapshot ---- */
 
 SELECT pg_catalog.pg_extension_config_dump('databuild.serial', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.job_id_seq', '');
@@ -423,3 +444,5 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.ready', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.agenda', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.timer', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.mark', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.counted', 'WHERE false');
+SELECT pg_catalog.pg_extension_config_dump('databuild.tally', 'WHERE false');

@@ -1,7 +1,7 @@
 /*
  * tick.c
  *	  tick(): a bounded share of what is due, for those who want it done at
- *	  once rather than by the next claims.
+ *	  once rather than by the next claims, and what monitoring wants counted.
  */
 #include "store.h"
 
@@ -30,6 +30,7 @@ databuild_tick(PG_FUNCTION_ARGS)
 	(void) look_timers(c, TIMER_SHARE, false);
 	values[2] = Int64GetDatum(look_agenda(c, AGENDA_SHARE));
 	store_do(Q_MARKS_TIDY, share, NULL);
+	store_do(Q_COUNT_SOME, NULL, NULL);
 	values[0] = Int64GetDatum(c->runs_lost);
 	values[1] = Int64GetDatum(c->wants_expired);
 	values[3] = Int64GetDatum(c->cycles);

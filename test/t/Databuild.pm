@@ -220,14 +220,14 @@ sub sound
 	return 2 == grep { none($node, "$what: $_() is empty", "SELECT * FROM databuild.$_()", $database) } qw(verify check_invariants);
 }
 
-# Everything that analysts see, as lines, at a time of databuild's clock when all that ends has ended. begin: a
+# Everything that analysts see (but what was counted, which is no state), as lines, at a time of databuild's clock when all that ends has ended. begin: a
 # statement before, such as one that takes a snapshot.
 sub relations
 {
 	my ($node, %how) = @_;
 	my $database = $how{database} // 'postgres';
 	my @views = split /\n/, $node->safe_psql($database, <<'SQL');
-SELECT viewname FROM pg_views WHERE schemaname = 'databuild' AND viewname <> 'rights'
+SELECT viewname FROM pg_views WHERE schemaname = 'databuild' AND viewname NOT IN ('rights', 'stats', 'job_stats', 'partition_counts')
 AND obj_description(format('databuild.%I', viewname)::regclass) NOT LIKE 'Internal%' ORDER BY 1
 SQL
 	my $all = join ' UNION ALL ', map { "SELECT '$_ ' || v::text FROM databuild.$_ AS v" } @views;
