@@ -54,6 +54,7 @@ DECLARE
 	inputs record;
 	blocking record;
 	last_reason text;
+	tried text := '';
 	ahead bigint;
 	now_ timestamptz := databuild.clock();
 BEGIN
@@ -68,6 +69,9 @@ BEGIN
 		SELECT n.reason INTO last_reason FROM databuild.run_note n WHERE n.run_id = p.run;
 		last_reason := coalesce(last_reason, CASE r.state WHEN 'S' THEN 'its run succeeded without making it' ELSE 'no reason was given' END);
 		run_id := r.run_id;
+	END IF;
+	IF p.state = 'R' THEN
+		tried := format(' Attempt %s of %s failed (%s).', t.attempts, j.max_attempts, last_reason);
 	END IF;
 
 	IF p.state = 'L' THEN
@@ -121,7 +125,7 @@ BEGIN
 		detail := CASE t.cause
 			WHEN 'attempts' THEN format('%s of %s attempts failed; the last: %s', t.attempts, j.max_attempts, last_reason)
 			WHEN 'no_retry' THEN format('Attempt %s failed and the worker asked for no other: %s', t.attempts, last_reason)
-			WHEN 'misses' THEN format('%s runs missed dependencies without success, which is as many as may.', t.misses)
+			WHEN 'misses' THEN format('%s runs missed dependencies without success, which is as many as may; the last was run %s.', t.misses, r.run_id)
 			ELSE format('Its run was canceled: %s', last_reason) END;
 		hint := format('Mend the cause, then SELECT databuild.retry(ARRAY[%L]).', p.ref);
 		RETURN;
@@ -177,14 +181,14 @@ BEGIN
 	END IF;
 	IF j.paused THEN
 		reason := 'job_paused';
-		detail := format('Job "%s" is paused.', j.label);
+		detail := format('Job "%s" is paused.', j.label) || tried;
 		hint := format('SELECT databuild.resume_job(%L) lets claims take it again.', j.label);
 		RETURN;
 	END IF;
 	IF p.state IN ('Q', 'R') AND j.max_running <= (SELECT count(*) FROM databuild.slot_use u WHERE u.job_id = j.job_id) THEN
 		reason := 'job_full';
 		detail := format('Job "%s" may have %s runs at a time, and has: %s.', j.label, j.max_running,
-			(SELECT string_agg(u.run_id::text, ', ' ORDER BY u.run_id) FROM (SELECT u.run_id FROM databuild.slot_use u WHERE u.job_id = j.job_id ORDER BY 1 LIMIT 10) AS u));
+			(SELECT string_agg(u.run_id::text, ', ' ORDER BY u.run_id) FROM (SELECT u.run_id FROM databuild.slot_use u WHERE u.job_id = j.job_id ORDER BY 1 LIMIT 10) AS u)) || tried;
 		hint := 'When one of these runs ends, it is claimable again.';
 		RETURN;
 	END IF;
@@ -200,7 +204,8 @@ BEGIN
 		ahead := databuild.queue_place(p.id);
 		reason := 'waiting_for_worker';
 		detail := format('It is claimable; %s before it in the queue of job "%s".',
-			CASE WHEN ahead >= 1000 THEN '1,000 or more come' WHEN ahead = 1 THEN '1 comes' ELSE ahead || ' come' END, j.label);
+			CASE WHEN ahead >= 1000 THEN '1,000 or more come' WHEN ahead = 1 THEN '1 comes' ELSE ahead || ' come' END, j.label)
+			|| tried;
 		hint := format('A worker of job "%s" takes it with databuild.claim(). If nothing moves, see whether one is running.', j.label);
 		RETURN;
 	END IF;

@@ -28,9 +28,12 @@ SELECT state, reason, detail FROM databuild.why('a');
 SELECT pg_temp.claim();
 SET databuild.now = '2040-01-01 00:00:09+00';
 SELECT pg_temp.claim();
--- claimable at the very moment, a second attempt
+-- claimable at the very moment, a second attempt; why() still says what went wrong, whatever it waits for now
 SET databuild.now = '2040-01-01 00:00:10+00';
-SELECT state, reason FROM databuild.why('a');
+SELECT state, reason, detail FROM databuild.why('a');
+SELECT databuild.pause_job('j');
+SELECT state, reason, detail FROM databuild.why('a');
+SELECT databuild.resume_job('j');
 SELECT partitions, attempt FROM databuild.claim('w');
 SELECT databuild.fail(pg_temp.run('a'), 'disk full');
 -- the backoff doubles

@@ -56,7 +56,7 @@ SELECT databuild.succeed(pg_temp.run('a/1'));
 SELECT pg_temp.claim(n => 10);
 -- what was sent back is no miss: this is the third
 SELECT databuild.miss(pg_temp.run('t/1'), ARRAY['b/1']);
-SELECT state, reason, detail FROM databuild.why('t/1');
+SELECT state, reason, regexp_replace(detail, 'run \d+', 'run N') AS detail, run_id = (SELECT max(run_id) FROM databuild.job_runs) AS the_last FROM databuild.why('t/1');
 SELECT databuild.retry(ARRAY['t/1']);
 SELECT pg_temp.claim(n => 10);
 SELECT databuild.succeed(pg_temp.run('t/1'));
