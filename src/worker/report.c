@@ -145,7 +145,7 @@ refused(Run *r, const char *why)
 		output_forget(&r->output, METADATA);
 	}
 	else
-		done(r, text("let go until its lease ends, since it cannot be reported: %s; it %s", why, r->failure));
+		done(r, text("let go until its lease ends, since it cannot be reported: %s; its failure was: %s", why, r->failure));
 }
 
 static void
