@@ -37,6 +37,7 @@ apply_miss(Call *c, FunctionCallInfo fcinfo, const Run *r, const Ids *missing, c
 	Ids			lacking = not_live(c, missing, &lost);
 
 	decide_missed(&c->m, r->id, &impacted, &lacking, lost, &c->events);
+	c->events.at[0]->parts = *missing;	/* what was live by then, too: people ask what it was */
 	c->events.at[0]->body = PG_ARGISNULL(4) ? NULL : PG_DETOAST_DATUM(PG_GETARG_DATUM(4));
 	ids_add(&run, r->id);
 	read_by(c, &run, reads);

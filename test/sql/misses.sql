@@ -34,6 +34,8 @@ SELECT pg_temp.claim();
 SELECT databuild.miss(pg_temp.run('top'), ARRAY['in', 'more']);
 SELECT * FROM pg_temp.states();
 SELECT state, reason, detail ~ '^3 ', hint <> '' FROM databuild.why('top');
+-- the log says what they missed, though it was live
+SELECT refs FROM databuild.events WHERE kind = 'missed' ORDER BY event_id;
 SELECT ref, attempts FROM databuild.partitions WHERE ref = 'top';
 SELECT * FROM pg_temp.wants();
 -- it waits for nothing, so nothing is wanted for it
