@@ -17,7 +17,7 @@ INSERT INTO section (title, names) VALUES
 	('Workers', '{claim,heartbeat,succeed,succeed_many,fail,miss,finish_and_claim,wait_work,my_jobs}'),
 	('What is made elsewhere', '{publish,track,untrack,record_change}'),
 	('Mending', '{retry,retry_want,cancel_run,taint,cancel_taint,forget}'),
-	('Questions', '{why,explain,why_want,plan,lineage,state_at,read_events,event_kinds,net,net_dot}'),
+	('Questions', '{why,explain,why_want,plan,lineage,state_at,read_events,event_kinds,net,net_dot,lineage_dot,want_dot,report_html}'),
 	('Upkeep', '{tick,verify,check_invariants,replay}'),
 	('Rights', '{grant_reader,grant_worker,grant_operator,revoke_role,any_job,bound_to_jobs}');
 INSERT INTO section (title, names)

@@ -30,7 +30,7 @@ COMMENT ON VIEW databuild.worker_jobs IS 'The jobs that workers are bound to by 
 
 CREATE VIEW databuild.rights AS
 	WITH c(class, names) AS (VALUES
-		('reader', '{why,why_want,explain,lineage,plan,state_at,read_events,net,net_dot,event_kinds}'::name[]),
+		('reader', '{why,why_want,explain,lineage,plan,state_at,read_events,net,net_dot,lineage_dot,want_dot,report_html,event_kinds}'::name[]),
 		('reader', '{place_name,dropped_label,behind,clock,bits,at_work}'),		-- for the views
 		('reader', '{jobs,partitions,stale_partitions,wants,want_partitions,late_wants,job_runs,instances,dependencies,taints,
 			taint_partitions,tracked,events,stats,job_stats,partition_counts,worker_jobs,rights}'),
@@ -42,8 +42,8 @@ CREATE VIEW databuild.rights AS
 			tick,verify,check_invariants}'),
 		('owner', '{replay,grant_reader,grant_worker,grant_operator,revoke_role,grant_classes}'),
 		('owner', '{horizon,fold,nth,in_flight,event_guard,makers,inputs_of,queue_place,inputs_not_live,is_covered,reason_of,causes_of,
-			why_tree,why_then,count_some}'),
-		('owner', '{counted_all,declared_wait,want_part,edge,run_note_fold,want_fold,input_fold,output_fold,taint_fold,taint_part_fold,read_fold,job_fold}'))
+			why_tree,why_then,count_some,dot_text,html_text,html_time,html_grid,html_runs}'),
+		('owner', '{counted_all,state_look,declared_wait,want_part,edge,run_note_fold,want_fold,input_fold,output_fold,taint_fold,taint_part_fold,read_fold,job_fold}'))
 	SELECT c.class, 'EXECUTE' AS privilege, 'ROUTINE ' || p.oid::regprocedure AS object
 	FROM c JOIN pg_proc p ON p.proname = ANY (c.names) AND p.pronamespace = 'databuild'::regnamespace
 	UNION ALL
