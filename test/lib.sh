@@ -94,7 +94,8 @@ tidy_up()
 	trap - EXIT
 	trap '' HUP INT TERM
 	set +e
-	jobs -p | xargs -r kill 2>/dev/null
+	# shellcheck disable=SC2046
+	kill $(jobs -p) 2>/dev/null
 	allow_default_cluster
 	stop_cluster
 	wait 2>/dev/null
