@@ -218,8 +218,8 @@ BEGIN
 	c AS (INSERT INTO databuild.wait (waiter, want_id, declared)
 		SELECT f.id, u.want_id, w.run_id = 0 FROM f, unnest(f.ids) AS u(want_id)
 		JOIN (SELECT id, run_id FROM f AS w WHERE w.machine = 'want') AS w ON w.id = u.want_id WHERE f.machine = 'partition'),
-	d AS (INSERT INTO databuild.ready (seq, part, job_id, prio)
-		SELECT nextval('databuild.serial'), id, job_id, prio FROM
+	d AS (INSERT INTO databuild.ready (seq, part, job_id, rank)
+		SELECT nextval('databuild.serial'), id, job_id, prio * 2 FROM
 			(SELECT * FROM f WHERE machine = 'partition' AND state = 'Q' ORDER BY total, id) AS q),
 	e AS (INSERT INTO databuild.timer (at, kind, ids)
 		SELECT until, 'R', array_agg(id) FROM f WHERE machine = 'partition' AND state = 'R' GROUP BY until),
@@ -256,7 +256,7 @@ BEGIN
 	INSERT INTO databuild.run_note SELECT * FROM databuild.run_note_fold;
 	INSERT INTO databuild.publication SELECT event_id, recorded_at, parts, body FROM databuild.event WHERE kind = 'published';
 	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;
-	INSERT INTO databuild.mark (low, job_id, prio, queue) SELECT DISTINCT 0, job_id, prio, 'r'::"char" FROM databuild.ready;
+	INSERT INTO databuild.mark (low, job_id, rank, queue) SELECT DISTINCT 0, job_id, rank, 'r'::"char" FROM databuild.ready;
 	-- who waits, looks: that sets the watches
 	INSERT INTO databuild.agenda (seq, by, part, want_id, how)
 		SELECT nextval('databuild.serial'), '0', id, 0, 'l' FROM databuild.partition WHERE state IN ('U', 'X');
@@ -277,7 +277,7 @@ CREATE FUNCTION databuild.check_invariants()
 	SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH making AS (SELECT r.run_id, u.id AS part FROM databuild.run r CROSS JOIN LATERAL unnest(r.outputs) AS u(id) WHERE r.state = 'R'),
-	entered AS (SELECT q.part, q.job_id, q.prio, q.seq FROM databuild.ready q),
+	entered AS (SELECT q.part, q.job_id, q.rank >> 1 AS prio, q.seq FROM databuild.ready q),
 	left_over AS (SELECT a.part FROM databuild.agenda a WHERE a.part <> 0 AND a.how <> 'w'
 		UNION ALL SELECT i.part FROM databuild.agenda a JOIN databuild.input i ON i.block + 0 = a.part >> 6 AND (i.mask >> (a.part & 63)::int) & 1 = 1 WHERE a.how = 'w'),
 	due AS (SELECT n.kind, u.id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(id)),

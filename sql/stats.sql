@@ -107,17 +107,17 @@ CREATE FUNCTION databuild.at_work(OUT job_id int, OUT queued bigint, OUT more_qu
 	SET join_collapse_limit = 1
 AS $$
 	WITH q AS (SELECT k.job_id, count(DISTINCT f.part) AS parts, min(f.since) AS since, bool_or(f.n = 100000 OR f.nth = 1000) IS TRUE AS more
-		FROM (SELECT k.job_id, k.prio, max(k.low) AS low FROM databuild.mark k WHERE k.queue = 'r' GROUP BY 1, 2) AS k
+		FROM (SELECT k.job_id, k.rank, max(k.low) AS low FROM databuild.mark k WHERE k.queue = 'r' GROUP BY 1, 2) AS k
 		LEFT JOIN LATERAL (SELECT e.n, p.part, p.since, row_number() OVER () AS nth
 			FROM (SELECT row_number() OVER (ORDER BY e.seq) AS n, e.part, e.seq FROM databuild.ready e
-				WHERE e.job_id = k.job_id AND e.prio = k.prio AND e.seq > k.low ORDER BY e.seq LIMIT 100000) AS e
+				WHERE e.job_id = k.job_id AND e.rank = k.rank AND e.seq > k.low ORDER BY e.seq LIMIT 100000) AS e
 			LEFT JOIN LATERAL (SELECT p.id AS part, p.since FROM databuild.partition p WHERE p.id = e.part AND p.state IN ('Q', 'R')
-				AND p.job_id = k.job_id AND p.prio = k.prio AND p.ticket < e.seq OFFSET 0) AS p ON true
+				AND p.job_id = k.job_id AND p.prio = k.rank >> 1 AND p.ticket < e.seq OFFSET 0) AS p ON true
 			WHERE p.part IS NOT NULL OR e.n = 100000 LIMIT 1000) AS f ON true
 		GROUP BY 1),
 	u AS MATERIALIZED (SELECT u.run_id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(run_id)
 		WHERE n.kind = 'L' AND n.at >= coalesce((SELECT '2000-01-01 00:00:00+00'::timestamptz + k.low * interval '1 us'
-			FROM databuild.mark k WHERE k.queue = 't' ORDER BY k.job_id DESC, k.prio DESC, k.low DESC LIMIT 1), '-infinity')
+			FROM databuild.mark k WHERE k.queue = 't' ORDER BY k.job_id DESC, k.rank DESC, k.low DESC LIMIT 1), '-infinity')
 		ORDER BY n.at LIMIT 20000),
 	r AS (SELECT r.job_id, count(*) AS runs, count(*) FILTER (WHERE r.lease_at < databuild.clock()) AS overdue
 		FROM (SELECT DISTINCT u.run_id FROM u) AS u

@@ -305,7 +305,9 @@ CREATE TABLE databuild.watch
 CREATE INDEX watch_upstream ON databuild.watch (upstream, waiter);
 
 /*
- * What may be claimed, in order.  An entry counts while its partition is
+ * What may be claimed, in order: a queue for each job and rank, which is twice
+ * the priority, and one more for what had its turn and collided: else newer
+ * work would always come before it.  An entry counts while its partition is
  * queued or up_for_retry with this job and priority and a ticket that is not
  * newer; others are deleted by the claim that meets them.
  */
@@ -314,10 +316,10 @@ CREATE TABLE databuild.ready
 	seq			bigint		NOT NULL,
 	part		bigint		NOT NULL,
 	job_id		int			NOT NULL,
-	prio		smallint	NOT NULL
+	rank		smallint	NOT NULL
 );
 
-CREATE INDEX ready_queue ON databuild.ready (job_id, prio, seq);
+CREATE INDEX ready_queue ON databuild.ready (job_id, rank, seq);
 
 /* What a call could not do because somebody else held the token. */
 CREATE TABLE databuild.agenda
@@ -326,7 +328,7 @@ CREATE TABLE databuild.agenda
 	by			xid8		NOT NULL,
 	part		bigint		NOT NULL,				-- look at this partition, or
 	want_id		bigint		NOT NULL,				-- at whether this want is done
-	how			"char"		NOT NULL				-- 'l' at it; 's' only whether its input is on the move; 'w' at what is declared to need it
+	how			"char"		NOT NULL				-- 'l' at it; 'c' what it collided with is over; 's' only whether its input is on the move; 'w' at what is declared to need it
 );
 
 CREATE INDEX agenda_seq ON databuild.agenda (seq);
@@ -347,18 +349,18 @@ CREATE INDEX timer_end ON databuild.timer (at) WHERE kind = 'E';
 
 /*
  * Marks: nothing is left of the queue below low.  Only inserted, the greatest
- * counts; tick() removes the others.  'r' ready by job and priority, 'a' the
+ * counts; tick() removes the others.  'r' ready by job and rank, 'a' the
  * agenda, 't' the timers (low in microseconds).
  */
 CREATE TABLE databuild.mark
 (
 	low			bigint		NOT NULL,
 	job_id		int			NOT NULL,
-	prio		smallint	NOT NULL,
+	rank		smallint	NOT NULL,
 	queue		"char"		NOT NULL
 );
 
-CREATE INDEX mark_queue ON databuild.mark (queue, job_id, prio, low);
+CREATE INDEX mark_queue ON databuild.mark (queue, job_id, rank, low);
 
 /* For the views of monitoring, by tick(): partitions by chunks of 65,536 ids (-1: when it last did), a place each by job and state. */
 CREATE TABLE databuild.counted

@@ -11,10 +11,10 @@ CREATE FUNCTION databuild.queue_place(part_id bigint, OUT ahead bigint)
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 	WITH p AS (SELECT id, job_id, prio, ticket FROM databuild.partition WHERE id = part_id),
-	own AS (SELECT q.seq FROM p JOIN databuild.ready q ON q.job_id = p.job_id AND q.prio = p.prio AND q.seq > p.ticket
-		WHERE q.part = p.id ORDER BY q.seq LIMIT 1)
-	SELECT count(*) FROM (SELECT FROM p JOIN databuild.ready q ON q.job_id = p.job_id AND q.prio >= p.prio
-		WHERE q.prio > p.prio OR q.seq < coalesce((SELECT seq FROM own), p.ticket) LIMIT 1000) AS before
+	own AS (SELECT q.rank, q.seq FROM p JOIN databuild.ready q ON q.job_id = p.job_id AND q.rank BETWEEN p.prio * 2 AND p.prio * 2 + 1 AND q.seq > p.ticket
+		WHERE q.part = p.id ORDER BY q.rank DESC, q.seq LIMIT 1)
+	SELECT count(*) FROM (SELECT FROM (SELECT p.job_id, coalesce(own.rank, p.prio * 2) AS rank, coalesce(own.seq, p.ticket) AS seq FROM p LEFT JOIN own ON true) AS p
+		JOIN databuild.ready q ON q.job_id = p.job_id AND q.rank >= p.rank WHERE q.rank > p.rank OR q.seq < p.seq LIMIT 1000) AS before
 $$;
 COMMENT ON FUNCTION databuild.queue_place IS
 'Internal: how many entries of its job''s queue come before a queued partition, counted up to 1,000.';

@@ -22,7 +22,7 @@ typedef struct PickedRun
 typedef struct Queue
 {
 	int32		job;
-	int32		prio;
+	int32		rank;			/* see store.h */
 	int64		low;
 } Queue;
 

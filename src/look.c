@@ -34,7 +34,7 @@
  * Entries for partitions or wants, and how to look at them: 'l' for what
  * somebody else held; 's', a second look, for a waiting partition of which all
  * is known but whether its input is on the move; 'w' for what is declared to
- * need the partition.
+ * need the partition; 'c' for itself, if what it collided with is over.
  */
 static void
 leave_entries(const Ids *parts, const Ids *wants, char how)
@@ -310,20 +310,34 @@ look(Call *c, const Ids *ids, const Ids *starts, bool full, bool cover)
 
 /* ---- consequences ---- */
 
-/* What can be claimed of them has entries of the ready set again. */
+static int
+by_ticket(const void *a, const void *b)
+{
+	const Partition *x = *(Partition *const *) a;
+	const Partition *y = *(Partition *const *) b;
+
+	return x->ticket < y->ticket ? -1 : x->ticket > y->ticket ? 1 : x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* What collided and can be claimed has entries of the ready set again, those first that were queued first. */
 static void
 requeue(Call *c, const Ids *parts)
 {
-	Ids			claimable = {0};
+	const Partition **claimable = palloc(sizeof(Partition *) * (parts->n + 1));
+	int			n = 0;
+	Ids			ids = {0};
 
 	for (int i = 0; i < parts->n; i++)
 	{
 		const Partition *p = marking_token(&c->m, PARTITION, parts->at[i]);
 
 		if (p->place == P_QUEUED || (p->place == P_UP_FOR_RETRY && p->retry_at <= c->now))
-			ids_add(&claimable, p->id);
+			claimable[n++] = p;
 	}
-	ready_add(c, &claimable);
+	qsort(claimable, n, sizeof(Partition *), by_ticket);
+	for (int i = 0; i < n; i++)
+		ids_add(&ids, claimable[i]->id);
+	ready_add(c, &ids, true);
 }
 
 /*
@@ -356,7 +370,7 @@ tell_collided(Call *c)
 	ids_sort(&parts);
 	taken = look_take(c, &parts, &busy);
 	requeue(c, &taken);
-	leave(&busy, &none);
+	leave_entries(&busy, &none, 'c');
 }
 
 /* Each waiter once, with the input that told it. */
@@ -713,6 +727,7 @@ look_again(Call *c, const Ids *ids)
 typedef struct Entries
 {
 	Ids			parts;			/* to be looked at with their locks */
+	Ids			collided;		/* those of them that collided with what is over */
 	Ids			seconds;		/* for a second look */
 	Ids			needed;			/* whose waiters are to be told */
 	Ids			wants;
@@ -743,12 +758,26 @@ take_entries(int64 after, int limit)
 			ids_add(&e.wants, rows_int64(&rows, i, 3));
 		else
 			ids_add(how == 's' ? &e.seconds : how == 'w' ? &e.needed : &e.parts, part);
+		if (how == 'c')
+			ids_add(&e.collided, part);
 	}
 	rows_free(&rows);
 	ids_sort(&e.parts);
+	ids_sort(&e.collided);
 	ids_sort(&e.seconds);
 	ids_sort(&e.needed);
 	return e;
+}
+
+static Ids
+those_among(const Ids *ids, const Ids *others)
+{
+	Ids			both = {0};
+
+	for (int i = 0; others->n > 0 && i < ids->n; i++)
+		if (ids_have(others, ids->at[i]))
+			ids_add(&both, ids->at[i]);
+	return both;
 }
 
 /*
@@ -936,6 +965,7 @@ look_agenda(Call *c, int limit)
 	Entries		e = take_entries(cursor, limit);
 	Ids			keep = {0};
 	Ids			taken;
+	Ids			again;
 	Ids			moving;
 	Ids			uncertain;
 
@@ -947,8 +977,8 @@ look_agenda(Call *c, int limit)
 	second_looks(c, &e);
 	(void) take_out_unmoved(c, &e.parts);
 	taken = look_take(c, &e.parts, &keep);
-	if (route_any_outputs())
-		requeue(c, &taken);
+	again = those_among(&taken, &e.collided);
+	requeue(c, &again);
 	load_needs(c, &taken);
 	load_inputs(c, &taken, &none, true);
 	uncertain = load_cover(c, &c->m, &taken);
@@ -1037,7 +1067,7 @@ retries_due(Call *c, const Ids *ids)
 			ids_add(&parts, p->id);
 	}
 	timer_add('R', &times, &busy);
-	ready_add(c, &parts);
+	ready_add(c, &parts, false);
 }
 
 void

@@ -2,7 +2,8 @@
  * pick.c
  *	  Finding work: from the queues of the ready set to runs that could be.
  *
- * The queues are gone through by priority.  Entries that nobody else holds are
+ * The queues are gone through by priority, and of one priority first those of
+ * what has collided before.  Entries that nobody else holds are
  * taken; their partitions are looked at without a lock first, so that a claim
  * holds nothing that it does not hand out.  All that a run would make is locked
  * or the run is not: first the lowest output of each, then, for those that got
@@ -41,10 +42,10 @@ typedef struct Candidate
 
 /* Whether the entry stands for what the partition is now. */
 static bool
-entry_counts(const Partition *p, const Entry *e, int32 prio)
+entry_counts(const Partition *p, const Entry *e, int32 rank)
 {
 	return (p->place == P_QUEUED || p->place == P_UP_FOR_RETRY) &&
-		p->job == e->job && p->prio == prio && p->ticket <= e->seq;
+		p->job == e->job && p->prio == RANK_PRIORITY(rank) && p->ticket <= e->seq;
 }
 
 static void
@@ -77,7 +78,7 @@ window_args(const Pick *k, int from, int to, int64 floor, int64 window, Datum *a
 	}
 	args[0] = int32s_datum(jobs, to - from);
 	args[1] = ids_datum(&lows);
-	args[2] = Int16GetDatum((int16) k->queues[from].prio);
+	args[2] = Int16GetDatum((int16) k->queues[from].rank);
 	args[3] = Int64GetDatum(window);
 }
 
@@ -362,7 +363,7 @@ place_in_run(Pick *k, const Candidate *cand, const Partition *p)
 
 /* What of the entries can be claimed now, found under the locks. */
 static void
-sift(Pick *k, const Entry *entries, int nentries, int32 prio)
+sift(Pick *k, const Entry *entries, int nentries, int32 rank)
 {
 	int			n;
 	Candidate  *cands = sift_unlocked(k, entries, nentries, &n);
@@ -385,7 +386,7 @@ sift(Pick *k, const Entry *entries, int nentries, int32 prio)
 		if (cands[i].out || !outputs_free(k, &cands[i], &got))
 			continue;
 		p = marking_token(&k->c->m, PARTITION, cands[i].entry.part);
-		if (!entry_counts(p, &cands[i].entry, prio))
+		if (!entry_counts(p, &cands[i].entry, rank))
 			use_up(k, &cands[i].entry.row);
 		else if (marking_token(&k->making, PARTITION, p->id) != NULL)
 			continue;			/* picked before, perhaps in vain: the entry stays */
@@ -435,18 +436,18 @@ room(const Pick *k, int from, int to)
 	{
 		const Job  *job = marking_job(&k->c->m, k->runs[i].job);
 
-		if (k->runs[i].prio == k->queues[from].prio && !k->runs[i].alone)
+		if (k->runs[i].prio == RANK_PRIORITY(k->queues[from].rank) && !k->runs[i].alone)
 			left += job->batch_size - k->runs[i].members;
 	}
 	return left + (int64) (k->most - k->nruns) * batch;
 }
 
 /*
- * Take from the queues [from, to), which have one priority.  A window that
+ * Take from the queues [from, to), which have one rank.  A window that
  * others hold is passed over, and the next one is wider.
  */
 static void
-take_priority(Pick *k, int from, int to)
+take_rank(Pick *k, int from, int to)
 {
 	int64		floor = 0;
 	int64		need;
@@ -464,7 +465,7 @@ take_priority(Pick *k, int from, int to)
 		entries = copy_entries(&rows);
 		CHECK_FOR_INTERRUPTS();
 		if (n > 0)
-			sift(k, entries, n, k->queues[from].prio);
+			sift(k, entries, n, k->queues[from].rank);
 		if (n >= need)
 			floor = entries[n - 1].seq;
 		else if (!next_window(k, from, to, &floor, window))
@@ -534,9 +535,9 @@ pick_runs(Pick *k, Datum labels, bool all)
 	for (int from = 0; from < k->nqueues && k->nruns < k->most; from = to)
 	{
 		for (to = from + 1; to < k->nqueues; to++)
-			if (k->queues[to].prio != k->queues[from].prio)
+			if (k->queues[to].rank != k->queues[from].rank)
 				break;
-		take_priority(k, from, to);
+		take_rank(k, from, to);
 	}
 	take_slots(k);
 }
@@ -556,7 +557,7 @@ advance_queues(const Pick *k)
 	for (int i = 0; i < k->nqueues; i++)
 	{
 		const Queue *q = &k->queues[i];
-		Datum		args[4] = {Int32GetDatum(q->job), Int16GetDatum((int16) q->prio), Int64GetDatum(q->low)};
+		Datum		args[4] = {Int32GetDatum(q->job), Int16GetDatum((int16) q->rank), Int64GetDatum(q->low)};
 		Ids			first;
 		int64		low = horizon;
 
@@ -566,7 +567,7 @@ advance_queues(const Pick *k)
 		if (first.n > 0 && first.at[0] - 1 < low)
 			low = first.at[0] - 1;
 		if (low - q->low >= MARK_STEP)
-			mark_add('r', q->job, q->prio, low);
+			mark_add('r', q->job, q->rank, low);
 	}
 }
 

@@ -89,11 +89,15 @@ extern Ids	sound_instances(Call *c, const Ids *parts, int64 but);
 /* Load which declared inputs of the partitions are not live. */
 extern void load_needs(Call *c, const Ids *ids);
 
-/* Entries of the ready set for claimable partitions of the marking. */
-extern void ready_add(Call *c, const Ids *parts);
+/* The place of a queue of the ready set among those of its job: what collided before goes before what did not. */
+#define RANK(prio, collided)	((prio) * 2 + ((collided) ? 1 : 0))
+#define RANK_PRIORITY(rank)		(((rank) - ((rank) & 1)) / 2)
+
+/* Entries of the ready set for claimable partitions of the marking, in the order given. */
+extern void ready_add(Call *c, const Ids *parts, bool collided);
 
 /* Nothing is left of that queue up to low; see tables.sql. */
-extern void mark_add(char queue, int32 job, int32 prio, int64 low);
+extern void mark_add(char queue, int32 job, int32 rank, int64 low);
 
 /* Timers: 'L' leases of runs, 'R' retries of partitions, 'E' ends of wants. */
 extern void timer_add(char kind, const Ids *times, const Ids *ids);

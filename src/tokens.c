@@ -370,33 +370,33 @@ write_trouble(const TokenMap *map)
 	}
 }
 
-/* Marks for queues (job and priority in one number) that have none yet. */
+/* Marks for queues (job and rank in one number) that have none yet. */
 static void
 add_queues(Ids *queues)
 {
 	Ids			jobs = {0};
-	Ids			prios = {0};
+	Ids			ranks = {0};
 	Datum		args[2];
 
 	ids_sort(queues);
 	for (int i = 0; i < queues->n; i++)
 	{
-		ids_add(&jobs, queues->at[i] >> 8);
-		ids_add(&prios, (queues->at[i] & 255) + PRIORITY_NONE);
+		ids_add(&jobs, queues->at[i] >> 16);
+		ids_add(&ranks, (queues->at[i] & 65535) + RANK(PRIORITY_NONE, false));
 	}
 	args[0] = ids_datum(&jobs);
-	args[1] = ids_datum(&prios);
+	args[1] = ids_datum(&ranks);
 	store_do(Q_QUEUE_ADD, args, NULL);
 }
 
 /* Entries of the ready set, with new numbers in the order given. */
 void
-ready_add(Call *c, const Ids *parts)
+ready_add(Call *c, const Ids *parts, bool collided)
 {
 	Ids			seqs = {0};
 	Ids			queues = {0};
 	int32	   *jobs = palloc(sizeof(int32) * (parts->n + 1));
-	int16	   *prios = palloc(sizeof(int16) * (parts->n + 1));
+	int16	   *ranks = palloc(sizeof(int16) * (parts->n + 1));
 
 	if (parts->n == 0)
 		return;
@@ -407,12 +407,12 @@ ready_add(Call *c, const Ids *parts)
 
 		ids_add(&seqs, gate_next());
 		jobs[i] = p->job;
-		prios[i] = (int16) p->prio;
-		ids_add(&queues, ((int64) p->job << 8) + (p->prio - PRIORITY_NONE));
+		ranks[i] = (int16) RANK(p->prio, collided);
+		ids_add(&queues, ((int64) p->job << 16) + (ranks[i] - RANK(PRIORITY_NONE, false)));
 	}
 	add_queues(&queues);
 	{
-		Datum		args[] = {ids_datum(&seqs), ids_datum(parts), int32s_datum(jobs, parts->n), int16s_datum(prios, parts->n)};
+		Datum		args[] = {ids_datum(&seqs), ids_datum(parts), int32s_datum(jobs, parts->n), int16s_datum(ranks, parts->n)};
 
 		store_do(Q_READY_ADD, args, NULL);
 		wait_tell(NEWS_WORK);
@@ -420,9 +420,9 @@ ready_add(Call *c, const Ids *parts)
 }
 
 void
-mark_add(char queue, int32 job, int32 prio, int64 low)
+mark_add(char queue, int32 job, int32 rank, int64 low)
 {
-	Datum		args[] = {CharGetDatum(queue), Int32GetDatum(job), Int16GetDatum((int16) prio), Int64GetDatum(low)};
+	Datum		args[] = {CharGetDatum(queue), Int32GetDatum(job), Int16GetDatum((int16) rank), Int64GetDatum(low)};
 
 	store_do(Q_MARK_ADD, args, NULL);
 }
@@ -458,7 +458,7 @@ write_ready(Call *c)
 			continue;
 		ids_add(&parts, p->id);
 	}
-	ready_add(c, &parts);
+	ready_add(c, &parts, false);
 }
 
 /* Timers for what backs off. */

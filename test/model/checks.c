@@ -154,7 +154,7 @@ static bool
 has_ready(const Row *p)
 {
 	FOR_ROWS(q, READY)
-		if (q->c[E_PART] == p->c[P_ID] && q->c[E_JOB] == p->c[P_JOB] && q->c[E_PRIO] == p->c[P_PRIO] &&
+		if (q->c[E_PART] == p->c[P_ID] && q->c[E_JOB] == p->c[P_JOB] && RANK_PRIORITY(q->c[E_RANK]) == p->c[P_PRIO] &&
 			q->c[E_SEQ] > p->c[P_TICKET])
 		return true;
 	FOR_ROWS(x, COLLISIONS)

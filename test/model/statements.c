@@ -1054,26 +1054,26 @@ st_ready_add(const Datum *args, Rows *rows)
 						  });
 }
 
-/* A queue for each job and priority that has entries, the most urgent first. */
+/* A queue for each job and rank that has entries, the most urgent first. */
 static void
 st_queues(const Datum *args, Rows *rows)
 {
-	for (int prio = 100; prio >= -100; prio--)
+	for (int rank = RANK(100, true); rank >= RANK(-100, false); rank--)
 		for (const Job *j = world->jobs; j->id != 0; j++)
 		{
 			bool		any = false;
 
 			FOR_ROWS(q, READY)
-				any = any || (q->c[E_JOB] == j->id && q->c[E_PRIO] == prio);
+				any = any || (q->c[E_JOB] == j->id && q->c[E_RANK] == rank);
 			if (any)
-				PUT(rows, j->id, prio, 0);
+				PUT(rows, j->id, rank, 0);
 		}
 }
 
 static bool
 in_window(const Datum *args, const Row *q)
 {
-	return q->c[E_PRIO] == number(args, 2) && ids_have(ids(args, 0), q->c[E_JOB]);
+	return q->c[E_RANK] == number(args, 2) && ids_have(ids(args, 0), q->c[E_JOB]);
 }
 
 /*

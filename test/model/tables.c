@@ -292,7 +292,7 @@ entry_counts(const Row *r)
 		const int16 *p = t->rows[i].c;
 
 		if (p[P_ID] == r->c[E_PART] && p[P_TICKET] <= r->c[E_SEQ] && p[P_JOB] == r->c[E_JOB] &&
-			p[P_PRIO] == r->c[E_PRIO] && (p[P_PLACE] == P_QUEUED || p[P_PLACE] == P_UP_FOR_RETRY))
+			p[P_PRIO] == RANK_PRIORITY(r->c[E_RANK]) && (p[P_PLACE] == P_QUEUED || p[P_PLACE] == P_UP_FOR_RETRY))
 			return true;
 	}
 	return false;

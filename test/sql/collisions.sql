@@ -101,6 +101,28 @@ BEGIN
 END $$;
 SELECT count(*) FROM databuild.partitions WHERE ref LIKE 'x/7%' AND state = 'live';
 SELECT ref, count(*) FROM databuild.instances WHERE ref LIKE '_/7%' GROUP BY 1 HAVING count(*) > 1 ORDER BY 1;
+-- what had its turn and collided is not passed over by what is wanted later, again and again
+SELECT databuild.want(ARRAY['x/80', 'x/81', 'x/82']) > 0;
+DO $$
+DECLARE
+	made text;
+BEGIN
+	FOR i IN 3 .. 6 LOOP
+		SELECT partitions[1] INTO made FROM databuild.claim('w', ARRAY['x']);
+		-- who meets the others now finds that they collide
+		PERFORM databuild.claim('w', ARRAY['x'], 10);
+		PERFORM databuild.want(ARRAY['x/8' || i]);
+		RAISE WARNING '%', made;
+		PERFORM databuild.succeed(run_id) FROM databuild.job_runs WHERE state = 'running' AND 'y/8' = ANY (partitions);
+	END LOOP;
+END $$;
+-- what is more urgent goes first
+SELECT pg_temp.claim(ARRAY['x'], 10);
+SELECT databuild.want(ARRAY['x/88'], 5) > 0;
+SELECT databuild.succeed(pg_temp.run('y/8'));
+SELECT pg_temp.claim(ARRAY['x']);
+SELECT databuild.succeed(pg_temp.run('y/8'));
+SELECT pg_temp.claim(ARRAY['x']);
 
 -- the tables are what the log says, and a replay finds nothing else
 SELECT * FROM databuild.check_invariants();
