@@ -315,6 +315,7 @@ ask_function(const JobFunction *f, const char *const *refs, int n, Answer answer
 		.memory = AllocSetContextCreate(memory, "databuild answer", ALLOCSET_DEFAULT_SIZES),
 	};
 
+	store_planner();
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(memory);
 	asked = f;
@@ -331,6 +332,7 @@ ask_function(const JobFunction *f, const char *const *refs, int n, Answer answer
 	PG_END_TRY();
 	asked = NULL;
 	RollbackAndReleaseCurrentSubTransaction();
+	store_planner_is_back();
 	MemoryContextSwitchTo(memory);
 	CurrentResourceOwner = owner;
 	if (error != NULL)

@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "access/tableam.h"
+#include "executor/executor.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
@@ -41,6 +43,21 @@
 	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
+/* Which indexes an update left behind, and the entries for them. */
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes UpdatedIndexes;
+#define UPDATES_NO_INDEX		TU_None
+#define UPDATES_ALL_INDEXES		TU_All
+#define insert_index_entries(info, slot, estate, is_update, updated) \
+	((void) ExecInsertIndexTuples(info, slot, estate, is_update, false, NULL, NIL, (updated) == TU_Summarizing))
+#else
+typedef bool UpdatedIndexes;
+#define UPDATES_NO_INDEX		false
+#define UPDATES_ALL_INDEXES		true
+#define insert_index_entries(info, slot, estate, is_update, updated) \
+	((void) ExecInsertIndexTuples(info, slot, estate, is_update, false, NULL, NIL))
+#endif
+
 /* Memory that the settings own. */
 #if PG_VERSION_NUM < 160000
 #define guc_malloc(elevel, size)	malloc(size)
@@ -58,13 +75,6 @@
 #define owns_table(relid, role)	object_ownercheck(RelationRelationId, relid, role)
 #else
 #define owns_table(relid, role)	pg_class_ownercheck(relid, role)
-#endif
-
-/* Whether the role may execute the function. */
-#if PG_VERSION_NUM >= 160000
-#define may_execute(function, role)	(object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
-#else
-#define may_execute(function, role)	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
 #endif							/* DATABUILD_COMPAT_H */

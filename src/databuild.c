@@ -14,6 +14,7 @@ void
 _PG_init(void)
 {
 	clock_init();
+	direct_init();
 	route_init();
 	wait_init();
 	MarkGUCPrefixReserved("databuild");

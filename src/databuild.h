@@ -32,6 +32,10 @@ extern void clock_init(void);
 /* The time, microseconds since 2000-01-01 UTC: the only clock there is. */
 extern TimestampTz clock_now(void);
 
+/* ---- direct.c ---- */
+
+extern void direct_init(void);
+
 /* ---- args.c ---- */
 
 #define MAX_REF_BYTES	1024
@@ -101,6 +105,9 @@ extern void caller_reports(const Caller *caller, const Ids *runs);
 /* Every writing call passes here first; definitions pass alone. */
 extern void gate_enter(void);
 extern void gate_enter_alone(void);
+
+/* A relation of ours. */
+extern Oid	store_relation(const char *name);
 
 /* A new number of the one sequence. */
 extern int64 gate_next(void);

@@ -55,8 +55,8 @@
 #define REST_MS			400
 #define TRIES_LONG		10
 
-static Oid
-relation(const char *name)
+Oid
+store_relation(const char *name)
 {
 	Oid			oid = get_relname_relid(name, get_namespace_oid("databuild", false));
 
@@ -132,8 +132,8 @@ gate_enter_ends(void)
 void
 gate_enter(void)
 {
-	LockRelationOid(relation("job"), RowShareLock);
-	LockRelationOid(relation("event"), RowExclusiveLock);
+	LockRelationOid(store_relation("job"), RowShareLock);
+	LockRelationOid(store_relation("event"), RowExclusiveLock);
 	hold_event_key();
 }
 
@@ -205,21 +205,21 @@ wait_politely(Oid job)
 void
 gate_enter_alone(void)
 {
-	wait_politely(relation("job"));
-	LockRelationOid(relation("event"), RowExclusiveLock);
+	wait_politely(store_relation("job"));
+	LockRelationOid(store_relation("event"), RowExclusiveLock);
 	hold_event_key();
 }
 
 int64
 gate_next(void)
 {
-	return nextval_internal(relation("serial"), false);
+	return nextval_internal(store_relation("serial"), false);
 }
 
 int64
 gate_next_of(const char *sequence)
 {
-	return nextval_internal(relation(sequence), false);
+	return nextval_internal(store_relation(sequence), false);
 }
 
 int64
@@ -229,7 +229,7 @@ gate_last(void)
 	Datum		last;
 
 	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = ObjectIdGetDatum(relation("serial"));
+	fcinfo->args[0].value = ObjectIdGetDatum(store_relation("serial"));
 	fcinfo->args[0].isnull = false;
 	last = pg_sequence_last_value(fcinfo);
 	return fcinfo->isnull ? 0 : DatumGetInt64(last);

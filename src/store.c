@@ -72,17 +72,34 @@ static const char *const settings[][2] = {
 	{"plan_cache_mode", "force_generic_plan"},
 };
 
+/* Whether the settings are those of this call: one that needs no plan does without. */
+static bool planner_set;
+
 int
 store_open(void)
 {
 	int			level = NewGUCNestLevel();
 
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	planner_set = false;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	return level;
+}
+
+void
+store_planner(void)
+{
+	for (int i = 0; !planner_set && i < (int) lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	planner_set = true;
+}
+
+/* After that subtransaction was rolled back. */
+void
+store_planner_is_back(void)
+{
+	planner_set = true;
 }
 
 /* For statements that are not ours: the planner as the session has it, until the subtransaction ends. */
@@ -125,6 +142,7 @@ execute(Statement query, Datum *args, const char *nulls)
 	SPIPlanPtr	prepared = plan(query);
 	int			code;
 
+	store_planner();
 	if (!IsolationUsesXactSnapshot())
 		code = SPI_execute_plan(prepared, args, nulls, false, 0);
 	else
@@ -141,6 +159,10 @@ execute(Statement query, Datum *args, const char *nulls)
 int
 store_do(Statement query, Datum *args, const char *nulls)
 {
+	Rows		rows;
+
+	if (direct_execute(query, args, nulls, &rows))
+		return rows.n;
 	execute(query, args, nulls);
 	if (SPI_tuptable != NULL)
 		SPI_freetuptable(SPI_tuptable);
@@ -150,25 +172,40 @@ store_do(Statement query, Datum *args, const char *nulls)
 Rows
 store_rows(Statement query, Datum *args, const char *nulls)
 {
+	Rows		rows;
+
+	if (direct_execute(query, args, nulls, &rows))
+		return rows;
 	execute(query, args, nulls);
-	return (Rows) {SPI_tuptable, (int) SPI_processed};
+	return (Rows) {.table = SPI_tuptable,.n = (int) SPI_processed};
 }
 
 Rows
 store_read(Statement query, Datum *args, const char *nulls)
 {
-	int			code = SPI_execute_plan(plan(query), args, nulls, true, 0);
+	int			code;
 
+	store_planner();
+	code = SPI_execute_plan(plan(query), args, nulls, true, 0);
 	if (code != queries[query].expected)
 		elog(ERROR, "%s gave %s", queries[query].name, SPI_result_code_string(code));
-	return (Rows) {SPI_tuptable, (int) SPI_processed};
+	return (Rows) {.table = SPI_tuptable,.n = (int) SPI_processed};
+}
+
+static Datum
+value_at(const Rows *rows, int row, int column, bool *isnull)
+{
+	if (rows->table != NULL)
+		return SPI_getbinval(rows->table->vals[row], rows->table->tupdesc, column + 1, isnull);
+	*isnull = rows->nulls[row * rows->columns + column];
+	return rows->values[row * rows->columns + column];
 }
 
 Datum
 rows_datum(const Rows *rows, int row, int column)
 {
 	bool		isnull;
-	Datum		value = SPI_getbinval(rows->table->vals[row], rows->table->tupdesc, column + 1, &isnull);
+	Datum		value = value_at(rows, row, column, &isnull);
 
 	if (isnull)
 		elog(ERROR, "unexpected null in column %d", column);
@@ -180,7 +217,7 @@ rows_null(const Rows *rows, int row, int column)
 {
 	bool		isnull;
 
-	(void) SPI_getbinval(rows->table->vals[row], rows->table->tupdesc, column + 1, &isnull);
+	(void) value_at(rows, row, column, &isnull);
 	return isnull;
 }
 
@@ -225,8 +262,15 @@ rows_ids(const Rows *rows, int row, int column, Ids *ids)
 void
 rows_free(Rows *rows)
 {
-	SPI_freetuptable(rows->table);
+	if (rows->table != NULL)
+		SPI_freetuptable(rows->table);
 	rows->table = NULL;
+	if (rows->values != NULL)
+	{
+		pfree(rows->values);
+		pfree(rows->nulls);
+	}
+	rows->values = NULL;
 }
 
 Ids

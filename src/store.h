@@ -21,14 +21,29 @@ typedef enum Statement
 /* The rows of a SELECT or RETURNING; columns count from 0. */
 typedef struct Rows
 {
-	SPITupleTable *table;
+	SPITupleTable *table;		/* or, where direct.c found them, */
 	int			n;
+	Datum	   *values;			/* row by row */
+	bool	   *nulls;
+	int			columns;
+	int			room;
 } Rows;
+
+/* ---- direct.c ---- */
+
+/* Like store_rows(), but false if the statement must go by SQL. */
+extern bool direct_execute(Statement query, Datum *args, const char *nulls, Rows *rows);
+
+/* ---- store.c ---- */
 
 /* Connect, with a planner that does not depend on statistics; the level to close. */
 extern int	store_open(void);
 extern void store_close(int level);
 extern void store_usual_planner(void);
+
+/* The settings are made by the first statement that needs them; now, if a subtransaction is to begin before. */
+extern void store_planner(void);
+extern void store_planner_is_back(void);
 
 /*
  * Execute a kept plan.  Arguments by position, nulls as for SPI ('n' is NULL),
