@@ -573,6 +573,7 @@ end_wants(Call *c, bool from_agenda)
 	Marking		freed = {0};
 	Ids			ids = {0};
 	Ids			busy = {0};
+	Ids			rest = {0};
 	Ids			done;
 	Datum		args[1];
 
@@ -600,17 +601,26 @@ end_wants(Call *c, bool from_agenda)
 		w->ending = true;
 	}
 	/*
-	 * Others wait for the rest still, or are ending their waiting in another
-	 * session, which cannot see ours: the later of both finds this entry.
+	 * Others wait for the rest still, maybe less urgently, or are ending their
+	 * waiting in another session, which cannot see ours: the later of both
+	 * finds this entry.
 	 */
 	for (int i = 0; i < ids.n && !from_agenda; i++)
 	{
 		Want	   *w = marking_token(&c->m, WANT, ids.at[i]);
 
 		if (w != NULL && w->place == W_ACTIVE && w->derivative && !w->ending)
-			ids_add(&busy, w->id);
+			ids_add(&rest, w->id);
 	}
+	for (int i = 0; i < rest.n; i++)
+		ids_add(&busy, rest.at[i]);
 	leave(&none, &busy);
+	if (rest.n == 0)
+		return;
+	args[0] = ids_datum(&rest);
+	rest = store_ids(Q_LESS_URGENT, args);
+	for (int i = 0; i < rest.n; i++)
+		ids_add(&c->moved_waiters, rest.at[i]);
 }
 
 static void

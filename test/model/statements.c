@@ -659,6 +659,25 @@ st_wait_priorities(const Datum *args, Rows *rows)
 	}
 }
 
+static void
+st_less_urgent(const Datum *args, Rows *rows)
+{
+	FOR_ROWS(w, WANTS)
+	{
+		int			greatest = PRIORITY_NONE;
+		int			waiter = 0;
+
+		FOR_ROWS(t, WAITS)
+			if (t->c[WT_WANT] == w->c[W_ID])
+		{
+			waiter = waiter == 0 ? t->c[WT_WAITER] : waiter;
+			greatest = Max(greatest, part(t->c[WT_WAITER])->c[P_PRIO]);
+		}
+		if (ids_have(ids(args, 0), w->c[W_ID]) && waiter != 0 && greatest < w->c[W_PRIO])
+			PUT(rows, waiter);
+	}
+}
+
 /* ---- taints ---- */
 
 static void
@@ -1217,7 +1236,7 @@ static const struct
 	[Q_WANT_BODY] = {st_want_body}, [Q_WANT_INSERT] = {st_want_insert}, [Q_WANTS_WAIT] = {st_wants, WAITING},
 	[Q_WANTS_SKIP] = {st_wants, SKIPPING}, [Q_WANTS_READ] = {st_wants}, [Q_WANTS_WRITE] = {st_wants_write},
 	[Q_KEYS_DROP] = {st_nothing}, [Q_MEMBERS] = {st_members}, [Q_FAILED_BELOW] = {st_failed_below},
-	[Q_WAIT_PRIORITIES] = {st_wait_priorities}, [Q_READS_DECLARED] = {st_nothing},
+	[Q_WAIT_PRIORITIES] = {st_wait_priorities}, [Q_LESS_URGENT] = {st_less_urgent}, [Q_READS_DECLARED] = {st_nothing},
 	[Q_ONCE_LIVE_ADD] = {st_nothing}, [Q_TAINT_INSERT] = {st_taint_insert},
 	[Q_TAINT_PARTS_INSERT] = {st_taint_parts_insert}, [Q_TAINT_WAIT] = {st_taint_wait},
 	[Q_TAINT_WRITE] = {st_taint_write}, [Q_TAINT_PARTS] = {st_taint_parts}, [Q_SOUND] = {st_sound},

@@ -91,6 +91,14 @@ SELECT databuild.want(ARRAY['d/3'], 3, comment => 'three') > 0;
 SELECT ref, state, priority FROM databuild.partitions WHERE ref ~ '/[234]' ORDER BY 1;
 SELECT databuild.cancel_want(pg_temp.want('three'));
 SELECT ref, state, priority FROM databuild.partitions WHERE ref ~ '/[234]' ORDER BY 1;
+-- of the outputs of a run that wait together, the most urgent ceases to wait
+SELECT databuild.define_job('pair', ARRAY['[lr]/(.*)'], outputs => ARRAY['l/\1', 'r/\1']);
+SELECT databuild.want(ARRAY['l/6'], 90, comment => 'left') > 0, databuild.want(ARRAY['r/6'], 5) > 0;
+SELECT pg_temp.claim();
+SELECT databuild.miss(pg_temp.run('l/6'), ARRAY['six']);
+SELECT ref, state, priority FROM databuild.partitions WHERE ref ~ '/6|six' ORDER BY 1;
+SELECT databuild.cancel_want(pg_temp.want('left'));
+SELECT ref, state, priority FROM databuild.partitions WHERE ref ~ '/6|six' ORDER BY 1;
 -- the lowest there is
 SELECT databuild.want(ARRAY['d/5'], -100) > 0;
 SELECT ref, state, priority FROM databuild.partitions WHERE ref ~ '/5' ORDER BY 1;
