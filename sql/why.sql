@@ -145,10 +145,10 @@ BEGIN
 	END IF;
 	IF p.state IN ('Q', 'R') THEN
 		SELECT u.run_id, b.ref INTO blocking
-			FROM databuild.collision x JOIN databuild.partition b ON b.id = x.blocker
+			FROM databuild.output o CROSS JOIN LATERAL unnest(o.outputs) AS x(id) JOIN databuild.partition b ON b.id = x.id
 			LEFT JOIN databuild.taken k ON k.part = b.id
 			JOIN databuild.run u ON u.run_id = coalesce(k.run_id, b.run) AND u.state = 'R'
-			WHERE x.part = p.id LIMIT 1;
+			WHERE o.part = p.id LIMIT 1;
 		IF FOUND THEN
 			reason := 'collision';
 			run_id := blocking.run_id;

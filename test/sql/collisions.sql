@@ -59,6 +59,10 @@ SELECT pg_temp.claim(n => 10);
 SELECT databuild.want(ARRAY['x/41', 'x/42'], 5) > 0;
 SELECT pg_temp.claim(n => 10);
 SELECT partition, reason FROM databuild.why('x/41') UNION ALL SELECT partition, reason FROM databuild.why('x/42');
+-- why() names the run before a claim has met what collides, too
+SELECT databuild.want(ARRAY['x/43']) > 0;
+SELECT reason, run_id = pg_temp.run('y/4') FROM databuild.why('x/43');
+SELECT databuild.cancel_want(max(want_id)) FROM databuild.wants;
 -- each way in which the run in the way can end lets one of them go
 SELECT databuild.fail(pg_temp.run('y/4'), 'no');
 SELECT pg_temp.claim(n => 10);
