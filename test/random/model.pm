@@ -83,12 +83,12 @@ sub has_ambiguous_inputs
 	{
 		next if $seen{$ref}++;
 		return 1 if labels_of($ref, $self->{jobs}) > 1;
-		push @todo, $self->inputs_of($ref);
+		push @todo, $self->inputs_of($ref), $self->outputs_of($ref);
 	}
 	return 0;
 }
 
-# The inputs that a known ref declares: the design does not say when they become known.
+# The inputs that a known ref declares, and what is made along: the design does not say when they become known.
 sub know_as_real
 {
 	my ($self) = @_;
@@ -96,7 +96,7 @@ sub know_as_real
 
 	do
 	{
-		my %inputs = map { $_ => 1 } map { $self->inputs_of($_) } keys %{ $self->{parts} };
+		my %inputs = map { $_ => 1 } map { $self->inputs_of($_), $self->outputs_of($_) } keys %{ $self->{parts} };
 
 		@new = grep { $inputs{$_} && !$self->{parts}{$_} } keys %{ $self->{real}{partition} };
 		$self->know($_) foreach @new;
@@ -116,7 +116,9 @@ sub drop_short_wants
 		my ($line, $other_line) = map { $self->want_line($_) } $want, $other;
 		my $short = $want->{ended} && ($want->{step} == $self->{step}
 			# Nor, of one that all that it wants went live for, whether what waited for that was still wanted.
-			|| ($want->{ended_in} // -1) == $self->{step} && all { $self->state_of($_) eq 'live' } @{ $want->{refs} });
+			|| ($want->{ended_in} // -1) == $self->{step} && all { $self->state_of($_) eq 'live' } @{ $want->{refs} }
+			# Nor, if it was made for several outputs that ceased to wait for different reasons, which counts.
+			|| ($want->{ended_in} // -1) == $self->{step} && keys %{ $want->{hows} // {} } > 1);
 
 		if ($short && ($real->{$line} // 0) <= ($count{$line} // 0))
 		{
@@ -176,6 +178,7 @@ sub call_define_job
 		backoff      => at_least(0, $arg->{backoff}),
 		lease        => at_least(0, $arg->{lease}),
 		inputs       => defined $arg->{inputs} ? templates($arg->{inputs}, $arg->{patterns}) : [],
+		outputs      => defined $arg->{outputs} ? templates($arg->{outputs}, $arg->{patterns}) : [],
 		paused       => ($self->{jobs}{ $arg->{label} } // {})->{paused} // 0,
 		is_source    => 0,
 	}, $got);
@@ -209,6 +212,7 @@ sub define
 sub reroute
 {
 	my ($self, $jobs) = @_;
+	my %made_with = map { $_ => "@{[ $self->outputs_of($_) ]}" } keys %{ $self->{parts} };
 
 	$self->{jobs} = $jobs;
 	foreach my $part (values %{ $self->{parts} })
@@ -228,7 +232,7 @@ sub reroute
 			$self->stop_waiting($part, 'successful');
 			$self->enqueue($part);
 		}
-		elsif ($old ne $new && $part->{order})
+		elsif ($part->{order} && ($old ne $new || $made_with{ $part->{ref} } ne "@{[ $self->outputs_of($part->{ref}) ]}"))
 		{
 			$part->{order}[1] = $self->{step};
 		}
@@ -392,7 +396,7 @@ sub mark
 	foreach my $part (map { $self->{parts}{$_} } @$refs)
 	{
 		$part->{taint} = $id;
-		$part->{state} = 'tainted';   # and on from there when it settles
+		$part->{state} = $self->taken_by($part->{ref}) ? 'building' : 'tainted';   # and on from there when it settles
 	}
 	return;
 }
@@ -427,7 +431,8 @@ sub call_forget
 
 	# Whether it is refused if there is nothing to forget, the design leaves to reading.
 	refuse('55000') if !agreed($got) && any { $self->is_wanted($_) } @$refs;
-	if (any { $self->is_wanted($_) || $self->state_of($_) eq 'building' } @not_missing)
+	refuse('55000') if any { $self->taken_by($_) } @not_missing;
+	if (any { $self->is_wanted($_) } @not_missing)
 	{
 		# The design does not say whether the clock alone ends a want.
 		refuse('55000') if !agreed($got) || !any { is_over($self, $_) } values %{ $self->{wants} };
@@ -439,8 +444,8 @@ sub call_forget
 
 	foreach my $part (map { $self->{parts}{$_} } @there)
 	{
-		@$part{qw(state live_run instance is_there taint why attempts misses)}
-			= ('missing', undef, undef, 0, undef, undef, 0, 0);
+		@$part{qw(state live_run instance is_there taint why attempts misses maybe_misses)}
+			= ('missing', undef, undef, 0, undef, undef, 0, 0, 0);
 	}
 	$self->wrong("forget() returned $got->{rows}[0][0] instead of " . @there) if $got->{rows}[0][0] != @there;
 	return;
@@ -489,7 +494,7 @@ sub retry
 
 	foreach my $part (@parts)
 	{
-		@$part{qw(attempts misses why retry_at order)} = (0, 0);
+		@$part{qw(attempts misses maybe_misses why retry_at order)} = (0, 0, 0);
 		if ($self->makeable($part->{ref}) && $self->is_wanted($part->{ref}))
 		{
 			$self->enqueue($part);
@@ -513,7 +518,7 @@ sub call_publish
 	my @states;
 
 	push @states, '42P17' if any { labels_of($_, $self->{jobs}) > 1 } @$refs;
-	push @states, '55000' if any { $self->state_of($_) eq 'building' } @$refs;
+	push @states, '55000' if any { $self->taken_by($_) } @$refs;
 	refuse(@states) if @states;
 	return if !agreed($got);
 	foreach my $ref (@$refs)
@@ -546,39 +551,36 @@ sub call_claim
 	$self->expire;
 	$self->settle;
 	my %wished = map { $_ => 1 } @{ $labels // [ keys %{ $self->{jobs} } ] };
-	my %ready = map { $_->{ref} => $_ } grep { $wished{ $_->{job} // '' } && $self->claimable($_) }
-		values %{ $self->{parts} };
-	my $due = List::Util::min($arg->{max_runs}, scalar keys %ready);
+	my $ready = sub { return grep { $wished{ $_->{job} // '' } && $self->claimable($_) } values %{ $self->{parts} } };
 
 	@rows = @{ $got->{rows} };
-	my $new = grep { $self->is_new($_) } values %ready;   # for these the next claim is soon enough
-
-	$self->wrong('claim() returned ' . @rows . " runs instead of $due") if @rows > $due || @rows < $due - $new;
+	$self->wrong('claim() returned ' . @rows . " runs instead of $arg->{max_runs}") if @rows > $arg->{max_runs};
 	foreach my $row (@rows)
 	{
 		my ($id, $label, $partitions, $config, $attempt, $lease_at) = @$row;
-		my $part = $ready{$partitions};
+		my @outputs = split /,/, $partitions;
+		my @ready = $ready->();
+		my @leads = $self->leads(\@ready, @outputs);
 
-		if (!$part)
+		if (!@leads)
 		{
 			$self->wrong("claim() returned $partitions, which is not claimable");
 			next;
 		}
-		delete $ready{$partitions};
-		foreach my $other (sort keys %ready)
-		{
-			$self->wrong("claim() returned $partitions before $other") if $self->is_before($ready{$other}, $part);
-		}
+		my @before = grep { defined } map { my $lead = $_; first { $self->is_before($_, $lead) } @ready } @leads;
 
-		my $job = $self->{jobs}{ $part->{job} };
+		$self->wrong("claim() returned $partitions before $before[0]{ref}") if @before == @leads;
+		my $job = $self->{jobs}{ $leads[0]{job} };
 		my $lease = $arg->{lease} // $job->{lease};
+		# The design does not say whose attempt it is, if they have failed differently often.
+		my @attempts = uniq(map { $_->{attempts} + 1 } @leads, map { $self->{parts}{$_} } @outputs);
 		my $run = {
 			id       => $id,
-			job      => $part->{job},
-			outputs  => [ $part->{ref} ],
+			job      => $leads[0]{job},
+			outputs  => \@outputs,
 			state    => 'running',
 			worker   => $arg->{worker},
-			attempt  => $part->{attempts} + 1,
+			attempt  => (first { $_ == $attempt } @attempts) // $attempts[0],
 			lease    => $lease,
 			lease_at => $self->{now} + $lease,
 			claimed_at => ++$self->{lived},
@@ -589,12 +591,35 @@ sub call_claim
 
 		$self->wrong("claim() returned $returned for $partitions instead of $expected") if $returned ne $expected;
 		$self->wrong("claim() returned run $id twice") if $self->{runs}{$id};
-		$self->{runs}{$id} = $run;
-		push @{ $part->{instances} }, { run => $id, state => 'building' };
-		$part->{state}    = 'building';
-		$part->{run}      = $id;
-		$part->{order}    = undef;
-		$part->{retry_at} = undef;
+		$self->take($run);
+	}
+	# For those that are new the next claim is soon enough; what only something wanted that is made now, nobody needs.
+	my @left = grep { !$self->is_new($_) && $self->is_wanted($_->{ref}) } $ready->();
+
+	$self->wrong("claim() did not return $left[0]{ref}") if @left && @rows < $arg->{max_runs};
+	return;
+}
+
+# The claimable ones whose run makes just these.
+sub leads
+{
+	my ($self, $ready, @outputs) = @_;
+
+	return grep { "@{[ sort $self->outputs_of($_->{ref}) ]}" eq "@{[ sort @outputs ]}" } @$ready;
+}
+
+# All its outputs are taken along; what is live stays so.
+sub take
+{
+	my ($self, $run) = @_;
+
+	$self->{runs}{ $run->{id} } = $run;
+	foreach my $part (map { $self->know($_) } @{ $run->{outputs} })
+	{
+		push @{ $part->{instances} }, { run => $run->{id}, state => 'building' };
+		next if $part->{state} eq 'live';
+		$self->stop_waiting($part, 'successful');
+		@$part{qw(state order retry_at)} = ('building');
 	}
 	return;
 }
@@ -627,7 +652,7 @@ sub call_cancel_run
 	my $run = $self->reported('cancel', $arg, []);
 
 	return if !agreed($got) || !$run;
-	$run->{state} = 'canceled';
+	$self->end_run($run, 'canceled');
 	foreach my $part (map { $self->{parts}{$_} } @{ $run->{outputs} })
 	{
 		$self->instance($part, $run, 'canceled');
@@ -683,7 +708,7 @@ sub call_succeed
 	return if !agreed($got) || !$run;
 	my %made = map { $_ => 1 } @{ defined $arg->{made} ? refs($arg->{made}) : $run->{outputs} };
 
-	$run->{state} = 'succeeded';
+	$self->end_run($run, 'succeeded');
 	foreach my $part (map { $self->{parts}{$_} } @{ $run->{outputs} })
 	{
 		if ($made{ $part->{ref} })
@@ -735,37 +760,58 @@ sub call_miss
 
 	return if !agreed($got) || !$run;
 	my @lacking = grep { $self->know($_)->{state} ne 'live' } @$missing;
-	my ($part) = map { $self->{parts}{$_} } @{ $run->{outputs} };
-	my $want = @lacking ? { refs => \@lacking, made_for => [ $part->{ref} ], ended => undef, step => $self->{step} } : undef;
+	my @impacted = defined $arg->{impacted} ? @{ refs($arg->{impacted}) } : @{ $run->{outputs} };
+	my $want = @lacking ? { refs => \@lacking, made_for => \@impacted, ended => undef, step => $self->{step} } : undef;
 
 	# What a cycle raised for a moment may have lost its place.
-	if ($self->on_cycle($part, @lacking))
+	if (any { $self->on_cycle($self->{parts}{$_}, @lacking) } @impacted)
 	{
 		$_->{order}[1] = $self->{step} foreach grep { $_->{order} && defined $_->{order}[1] } map { $self->{parts}{$_} } @lacking;
 	}
-	push @{ $self->{derived} }, $want if $want;
-	$run->{state} = 'dep_miss';
-	$self->instance($part, $run, 'missed');
-	return if $self->keeps($part);
-	$part->{misses}++;
-	my $many = $self->makeable($part->{ref}) && $part->{misses} >= $self->{jobs}{ $part->{job} }{max_misses};
+	# An output that nobody wants falls back, also if a sibling is what wants it from now on.
+	my %wanted = map { $_ => $self->is_wanted($_) } @{ $run->{outputs} };
 
-	if (!$self->makeable($part->{ref}) || !$self->is_wanted($part->{ref}))
+	push @{ $self->{derived} }, $want if $want;
+	$self->end_run($run, 'dep_miss');
+	foreach my $ref (@{ $run->{outputs} })
+	{
+		my $impacted = any { $_ eq $ref } @impacted;
+
+		$self->instance($self->{parts}{$ref}, $run, 'missed');
+		$self->missed($self->{parts}{$ref}, $wanted{$ref}, $impacted, $impacted && $want, @lacking);
+	}
+	$self->end_want($want) if $want;
+	return;
+}
+
+# What becomes of an output: it waits by the want, if there is one.
+sub missed
+{
+	my ($self, $part, $wanted, $impacted, $want, @lacking) = @_;
+
+	$want->{hows}{successful} = 1 if $want;
+	return if $self->keeps($part);
+	# The design does not say whether a miss counts for the outputs that lack nothing.
+	$part->{ $impacted ? 'misses' : 'maybe_misses' }++;
+	my $max = $self->makeable($part->{ref}) ? $self->{jobs}{ $part->{job} }{max_misses} : undef;
+	my $many = defined $max && ($part->{misses} >= $max || $part->{misses} + ($part->{maybe_misses} // 0) >= $max
+		&& ($self->{real}{partition}{ $part->{ref} } // '') eq 'failed');
+
+	if (!$self->makeable($part->{ref}) || !$wanted)
 	{
 		$self->fall_back($part);
-		$want->{left} = 'canceled' if $want;
+		@$want{qw(left hows)} = ('canceled', { %{ $want->{hows} }, canceled => 1 }) if $want;
 	}
 	elsif ($want && (!$many || $self->found_on_cycle($part, @lacking)))
 	{
 		$part->{waits} = [$want];
-		$part->{lacking} = \@lacking;
+		$part->{lacking} = [@lacking];
 		$part->{state} = 'upstream_building';
 		$part->{many} = $many;
 	}
 	elsif ($many)
 	{
 		@$part{qw(state why)} = ('failed', 'failed');
-		$self->end_want($want) if $want;
 	}
 	else
 	{
@@ -856,11 +902,25 @@ sub work_off
 	return $lost;
 }
 
+# What it was in the way of gets no place behind others by that; the design does not say which it has.
+sub end_run
+{
+	my ($self, $run, $state) = @_;
+	my %made = map { $_ => 1 } @{ $run->{outputs} };
+
+	$run->{state} = $state;
+	foreach my $part (grep { $_->{order} && defined $_->{order}[1] } values %{ $self->{parts} })
+	{
+		$part->{order}[1] = $self->{step} if any { $made{$_} } $self->outputs_of($part->{ref});
+	}
+	return;
+}
+
 sub end_badly
 {
 	my ($self, $run, $state, $retry) = @_;
 
-	$run->{state} = $state;
+	$self->end_run($run, $state);
 	foreach my $part (map { $self->{parts}{$_} } @{ $run->{outputs} })
 	{
 		$self->instance($part, $run, $state);
@@ -927,7 +987,7 @@ sub be_live
 	my ($self, $part) = @_;
 
 	$self->stop_waiting($part, 'successful');
-	@$part{qw(state attempts misses retry_at order why)} = ('live', 0, 0);
+	@$part{qw(state attempts misses maybe_misses retry_at order why)} = ('live', 0, 0, 0);
 	push @{ $part->{lives} }, [ ++$self->{lived}, $part->{instance} ];
 	return;
 }
@@ -1144,6 +1204,7 @@ sub stop_waiting
 	foreach my $want (@$wants)
 	{
 		$want->{left} = $how;
+		$want->{hows}{$how} = 1;
 		$self->end_want($want);
 	}
 	return;
@@ -1216,21 +1277,44 @@ sub lacks
 sub inputs_of
 {
 	my ($self, $ref) = @_;
+
+	return $self->expanded($ref, 'inputs');
+}
+
+# What its run makes: itself, and what the job says.
+sub outputs_of
+{
+	my ($self, $ref) = @_;
+
+	return uniq($ref, $self->expanded($ref, 'outputs'));
+}
+
+sub expanded
+{
+	my ($self, $ref, $which) = @_;
 	my ($label) = labels_of($ref, $self->{jobs});
 	my $job = $self->{jobs}{ $label // '' } or return;
-	my @inputs;
+	my @refs;
 
 	foreach my $pattern (@{ $job->{patterns} })
 	{
 		my @groups = $ref =~ /^(?:$pattern)$/ or next;
 
-		foreach my $input (@{ $job->{inputs} // [] })
+		foreach my $template (@{ $job->{$which} // [] })
 		{
-			push @inputs, $input =~ s{\\([1-9&])}{ $1 eq '&' ? $ref : $groups[ $1 - 1 ] // '' }ger;
+			push @refs, $template =~ s{\\([1-9&])}{ $1 eq '&' ? $ref : $groups[ $1 - 1 ] // '' }ger;
 		}
 		last;
 	}
-	return uniq @inputs;
+	return uniq @refs;
+}
+
+# The running run that makes it.
+sub taken_by
+{
+	my ($self, $ref) = @_;
+
+	return first { $_->{state} eq 'running' && any { $_ eq $ref } @{ $_->{outputs} } } values %{ $self->{runs} };
 }
 
 # A job makes it, nothing lacks, nobody holds it. A partition up for retry is claimable by the clock.
@@ -1239,8 +1323,16 @@ sub claimable
 	my ($self, $part) = @_;
 
 	return 0 if !$self->makeable($part->{ref}) || $self->{jobs}{ $part->{job} }{paused} || $self->lacks($part->{ref});
+	return 0 if $self->collides($part);
 	return 1 if $part->{state} eq 'queued';
 	return $part->{state} eq 'up_for_retry' && $part->{retry_at} <= $self->{now};
+}
+
+sub collides
+{
+	my ($self, $part) = @_;
+
+	return any { $self->taken_by($_) } $self->outputs_of($part->{ref});
 }
 
 # A replay does not keep the place of a due retry.
@@ -1271,7 +1363,7 @@ sub is_before
 	my ($self, $one, $other) = @_;
 	my ($one_prio, $other_prio) = map { $self->priority($_->{ref}) } $one, $other;
 
-	return 0 if $self->is_new($one);
+	return 0 if $self->is_new($one) || !defined $one_prio || !defined $other_prio;
 	return $one_prio > $other_prio if $one_prio != $other_prio;
 	return ($one->{order}[1] // $self->{step}) < $other->{order}[0];
 }
@@ -1537,7 +1629,7 @@ sub relations
 	foreach my $run (values %{ $self->{runs} })
 	{
 		push @lines, line('run', $run->{id}, $run->{job}, $run->{state}, $run->{worker}, $run->{attempt},
-			join(',', @{ $run->{outputs} }), $run->{state} eq 'running' ? seconds($run->{lease_at}) : undef);
+			join(',', sort @{ $run->{outputs} }), $run->{state} eq 'running' ? seconds($run->{lease_at}) : undef);
 	}
 	foreach my $job (values %{ $self->{jobs} })
 	{
@@ -1579,8 +1671,7 @@ sub reasons_of_work
 
 	if ($part->{state} eq 'building')
 	{
-		my ($run) = grep { $_->{state} eq 'running' && any { $_ eq $part->{ref} } @{ $_->{outputs} } }
-			values %{ $self->{runs} };
+		my $run = $self->taken_by($part->{ref});
 
 		return ($run->{lease_at} > $self->{now} ? 'building' : 'lease_overdue', $job ? () : 'no_job');
 	}
@@ -1588,8 +1679,9 @@ sub reasons_of_work
 	return 'waiting_for_publish' if $part->{state} =~ /^(missing|tainted)$/;
 	return ($part->{why}, $part->{many} ? 'failed' : (), $job->{is_source} ? 'waiting_for_publish' : ())
 		if $part->{state} eq 'failed';
-	return 'upstream_failed' if $part->{state} eq 'upstream_failed';
-	return ('waiting_for_upstream', $self->on_cycle($part, $part->{ref}) ? 'cycle' : ())
+	return 'collision' if $part->{state} =~ /^(queued|up_for_retry)$/ && $self->collides($part);
+	return ('upstream_failed', $self->collides($part) ? 'collision' : ()) if $part->{state} eq 'upstream_failed';
+	return ('waiting_for_upstream', $self->collides($part) ? 'collision' : (), $self->on_cycle($part, $part->{ref}) ? 'cycle' : ())
 		if $part->{state} eq 'upstream_building';
 	return 'waiting_for_upstream', 'settling', 'job_paused', 'waiting_for_worker', 'backing_off'
 		if $self->lacks($part->{ref});
