@@ -175,6 +175,7 @@ sub call_define_job
 		config       => $arg->{config},
 		max_attempts => at_least(1, $arg->{max_attempts}),
 		max_misses   => at_least(1, $arg->{max_misses}),
+		max_running  => defined $arg->{max_running} ? at_least(1, $arg->{max_running}) : undef,
 		backoff      => at_least(0, $arg->{backoff}),
 		lease        => at_least(0, $arg->{lease}),
 		inputs       => defined $arg->{inputs} ? templates($arg->{inputs}, $arg->{patterns}) : [],
@@ -1114,7 +1115,9 @@ sub settle_partition
 				map { ($_, $self->all_upstream($_)) } $self->lacks($ref);
 
 			$part->{state} = $lost ? 'upstream_failed' : 'upstream_building';
-			$self->wait_for_more($part) if !$lost;
+
+			# The design does not say whether what waits by a miss, and is blocked, looks again when it is defined anew.
+			$self->wait_for_more($part) if !$lost || any { $self->{real}{waits}{$ref}{$_} } $self->lacks($ref);
 		}
 		elsif ($self->lacks($ref) && any { $self->{real}{waits}{$ref}{$_} } @{ $part->{lacking} })
 		{
@@ -1323,9 +1326,18 @@ sub claimable
 	my ($self, $part) = @_;
 
 	return 0 if !$self->makeable($part->{ref}) || $self->{jobs}{ $part->{job} }{paused} || $self->lacks($part->{ref});
-	return 0 if $self->collides($part);
+	return 0 if $self->collides($part) || $self->is_full($part->{job});
 	return 1 if $part->{state} eq 'queued';
 	return $part->{state} eq 'up_for_retry' && $part->{retry_at} <= $self->{now};
+}
+
+# Has it as many runs as it may?
+sub is_full
+{
+	my ($self, $label) = @_;
+	my $running = grep { $_->{state} eq 'running' && $_->{job} eq $label } values %{ $self->{runs} };
+
+	return defined $self->{jobs}{$label}{max_running} && $running >= $self->{jobs}{$label}{max_running};
 }
 
 sub collides
@@ -1683,10 +1695,10 @@ sub reasons_of_work
 	return ('upstream_failed', $self->collides($part) ? 'collision' : ()) if $part->{state} eq 'upstream_failed';
 	return ('waiting_for_upstream', $self->collides($part) ? 'collision' : (), $self->on_cycle($part, $part->{ref}) ? 'cycle' : ())
 		if $part->{state} eq 'upstream_building';
-	return 'waiting_for_upstream', 'settling', 'job_paused', 'waiting_for_worker', 'backing_off'
+	return 'waiting_for_upstream', 'settling', 'job_paused', 'job_full', 'waiting_for_worker', 'backing_off'
 		if $self->lacks($part->{ref});
 	return 'backing_off' if $part->{state} eq 'up_for_retry' && $part->{retry_at} > $self->{now};
-	return $job->{paused} ? 'job_paused' : 'waiting_for_worker';
+	return $job->{paused} ? 'job_paused' : $self->is_full($part->{job}) ? 'job_full' : 'waiting_for_worker';
 }
 
 1;
