@@ -24,6 +24,7 @@ typedef struct Queue
 	int32		job;
 	int32		rank;			/* see store.h */
 	int64		low;
+	int32		free;			/* slots that its job has left, INT32_MAX without a limit */
 } Queue;
 
 /* Ready entries to be deleted. */
@@ -42,6 +43,7 @@ typedef struct Pick
 	int			nqueues;
 	PickedRun  *runs;
 	int			nruns;
+	Ids			full;			/* jobs whose slots others were quicker to take */
 	Marking		making;			/* what the runs make */
 	Ids			lacking;		/* found, but declared inputs are not live */
 	bool		sent_back;		/* those have been told */

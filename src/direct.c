@@ -807,7 +807,7 @@ marked_queues(const Opened *o, int *n)
 	return queues;
 }
 
-static const Direct job_by_id = {fetch, "job", "job_pkey", LOCK_NONE, {{"job_id"}, {"label"}, {"paused"}}};
+static const Direct job_by_id = {fetch, "job", "job_pkey", LOCK_NONE, {{"job_id"}, {"label"}, {"paused"}, {"max_running"}}};
 
 static bool
 is_among(Datum label, Datum labels)
@@ -823,23 +823,41 @@ is_among(Datum label, Datum labels)
 	return false;
 }
 
-/* Which of the jobs of these queues are there, are not paused, and are asked for. */
+/* The jobs of these queues, with what job_by_id tells. */
 static bool
-jobs_open(const Marked *marked, int n, const Datum *labels, Ids *open)
+load_jobs(const Marked *marked, int n, Rows *jobs)
 {
 	int32	   *ids = palloc(sizeof(int32) * (n + 1));
 	Datum		args[1];
-	Rows		jobs = {0};
 
 	for (int i = 0; i < n; i++)
 		ids[i] = marked[i].job;
 	args[0] = int32s_datum(ids, n);
-	if (!fetch(&job_by_id, args, NULL, &jobs))
-		return false;
-	for (int i = 0; i < jobs.n; i++)
-		if (!DatumGetBool(rows_datum(&jobs, i, 2)) && (labels == NULL || is_among(rows_datum(&jobs, i, 1), *labels)))
-			ids_add(open, rows_int32(&jobs, i, 0));
-	return true;
+	return fetch(&job_by_id, args, NULL, jobs);
+}
+
+/* The row of the queue, if its job is there, is not paused, and is one of those asked for. */
+static void
+add_queue(Rows *rows, const Marked *m, const Rows *jobs, const Datum *labels)
+{
+	Datum		job = Int32GetDatum(m->job);
+	Datum	   *values;
+	bool	   *isnull;
+	int			at = 0;
+
+	while (at < jobs->n && rows_int32(jobs, at, 0) != m->job)
+		at++;
+	if (at == jobs->n || DatumGetBool(rows_datum(jobs, at, 2)) ||
+		(labels != NULL && !is_among(rows_datum(jobs, at, 1), *labels)))
+		return;
+	values = add_row(rows, 4, &isnull);
+	values[0] = job;
+	values[1] = Int32GetDatum(m->rank);
+	values[2] = Int64GetDatum(m->low);
+	isnull[0] = isnull[1] = isnull[2] = false;
+	isnull[3] = rows_null(jobs, at, 3);
+	if (!isnull[3])
+		values[3] = Int32GetDatum(rows_int32(jobs, at, 3) - store_ids(Q_SLOTS_USED, &job).n);
 }
 
 static bool
@@ -847,28 +865,17 @@ queues(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	Opened		o;
 	Marked	   *marked;
-	Ids			open = {0};
+	Rows		jobs = {0};
 	int			n;
 
 	if (!open_it(&o, d, READS))
 		return false;
 	marked = marked_queues(&o, &n);
 	close_it(&o, READS);
-	if (!jobs_open(marked, n, nulls != NULL && nulls[0] == 'n' ? NULL : &args[0], &open))
+	if (!load_jobs(marked, n, &jobs))
 		return false;
 	for (int i = 0; i < n; i++)
-	{
-		Datum	   *values;
-		bool	   *isnull;
-
-		if (!ids_have(&open, marked[i].job))
-			continue;
-		values = add_row(rows, 3, &isnull);
-		values[0] = Int32GetDatum(marked[i].job);
-		values[1] = Int32GetDatum(marked[i].rank);
-		values[2] = Int64GetDatum(marked[i].low);
-		isnull[0] = isnull[1] = isnull[2] = false;
-	}
+		add_queue(rows, &marked[i], &jobs, nulls != NULL && nulls[0] == 'n' ? NULL : &args[0]);
 	return true;
 }
 

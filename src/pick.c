@@ -57,14 +57,53 @@ load_queues(Pick *k, Datum labels, bool all)
 	k->queues = palloc(sizeof(Queue) * (rows.n + 1));
 	k->nqueues = rows.n;
 	for (int i = 0; i < rows.n; i++)
-		k->queues[i] = (Queue)
 	{
-		rows_int32(&rows, i, 0), rows_int32(&rows, i, 1), rows_int64(&rows, i, 2)
-	};
+		int32		job = rows_int32(&rows, i, 0);
+
+		k->queues[i] = (Queue)
+		{
+			job, rows_int32(&rows, i, 1), rows_int64(&rows, i, 2),
+			ids_have(&k->full, job) ? 0 : rows_null(&rows, i, 3) ? INT32_MAX : rows_int32(&rows, i, 3)
+		};
+	}
 	rows_free(&rows);
 }
 
-/* The arguments that describe a window on the queues [from, to), above floor. */
+/* How many runs of the job there are among those picked. */
+static int
+picked_of(const Pick *k, int32 job)
+{
+	int			n = 0;
+
+	for (int i = 0; i < k->nruns; i++)
+		n += k->runs[i].job == job;
+	return n;
+}
+
+static bool
+is_full(const Pick *k, const Queue *q)
+{
+	return q->free != INT32_MAX && picked_of(k, q->job) >= q->free;
+}
+
+/* A run of the job that others of the priority may share. */
+static PickedRun *
+open_run(const Pick *k, const Job *job, int32 prio)
+{
+	for (int i = k->nruns - 1; i >= 0; i--)
+	{
+		PickedRun  *r = &k->runs[i];
+
+		if (r->job == job->id && r->prio == prio && !r->alone && r->members < job->batch_size)
+			return r;
+	}
+	return NULL;
+}
+
+/*
+ * The arguments that describe a window on the queues [from, to), above floor.
+ * Those that can give nothing more are left out: what can may be behind them.
+ */
 static void
 window_args(const Pick *k, int from, int to, int64 floor, int64 window, Datum *args)
 {
@@ -73,10 +112,14 @@ window_args(const Pick *k, int from, int to, int64 floor, int64 window, Datum *a
 
 	for (int i = from; i < to; i++)
 	{
-		jobs[i - from] = k->queues[i].job;
-		ids_add(&lows, Max(k->queues[i].low, floor));
+		const Queue *q = &k->queues[i];
+
+		if (is_full(k, q) && open_run(k, marking_job(&k->c->m, q->job), RANK_PRIORITY(q->rank)) == NULL)
+			continue;
+		jobs[lows.n] = q->job;
+		ids_add(&lows, Max(q->low, floor));
 	}
-	args[0] = int32s_datum(jobs, to - from);
+	args[0] = int32s_datum(jobs, lows.n);
 	args[1] = ids_datum(&lows);
 	args[2] = Int16GetDatum((int16) k->queues[from].rank);
 	args[3] = Int64GetDatum(window);
@@ -285,37 +328,15 @@ outputs_free(Pick *k, Candidate *cand, Marking *got)
 /* ---- runs ---- */
 
 static PickedRun *
-open_run(Pick *k, const Job *job, int32 prio)
-{
-	for (int i = k->nruns - 1; i >= 0; i--)
-	{
-		PickedRun  *r = &k->runs[i];
-
-		if (r->job == job->id && r->prio == prio && !r->alone && r->members < job->batch_size)
-			return r;
-	}
-	return NULL;
-}
-
-/* How many runs of the job there are among those picked. */
-static int
-picked_of(const Pick *k, int32 job)
-{
-	int			n = 0;
-
-	for (int i = 0; i < k->nruns; i++)
-		n += k->runs[i].job == job;
-	return n;
-}
-
-static PickedRun *
 new_run(Pick *k, const Job *job, int32 prio, bool alone)
 {
 	PickedRun  *r;
 
-	if (k->nruns == k->most ||
-		(job->max_running > 0 && picked_of(k, job->id) >= job->max_running))
+	if (k->nruns == k->most)
 		return NULL;
+	for (int i = 0; i < k->nqueues; i++)
+		if (k->queues[i].job == job->id && is_full(k, &k->queues[i]))
+			return NULL;
 	r = &k->runs[k->nruns++];
 	*r = (PickedRun)
 	{
@@ -495,14 +516,15 @@ free_slots(Pick *k, const Job *job, int n)
 	return free;
 }
 
-/* Runs of limited jobs need a slot each; those that get none are not. */
-static void
+/* Runs of limited jobs need a slot each; those that get none are not.  Whether there were such. */
+static bool
 take_slots(Pick *k)
 {
+	int			had = k->nruns;
 	int			kept = 0;
 
 	if (!route_any_limits())
-		return;
+		return false;
 	for (int i = 0; i < k->nruns; i++)
 	{
 		const Job  *job = marking_job(&k->c->m, k->runs[i].job);
@@ -517,9 +539,14 @@ take_slots(Pick *k)
 				k->runs[r].slot = next < slots.n ? slots.at[next++] : -1;
 	}
 	for (int i = 0; i < k->nruns; i++)
+	{
 		if (k->runs[i].slot >= 0)
 			k->runs[kept++] = k->runs[i];
+		else
+			ids_add(&k->full, k->runs[i].job);
+	}
 	k->nruns = kept;
+	return kept < had;
 }
 
 /* ---- the whole ---- */
@@ -531,15 +558,17 @@ pick_runs(Pick *k, Datum labels, bool all)
 
 	if (k->runs == NULL)
 		k->runs = palloc(sizeof(PickedRun) * k->most);
-	load_queues(k, labels, all);
-	for (int from = 0; from < k->nqueues && k->nruns < k->most; from = to)
+	do
 	{
-		for (to = from + 1; to < k->nqueues; to++)
-			if (k->queues[to].rank != k->queues[from].rank)
-				break;
-		take_rank(k, from, to);
-	}
-	take_slots(k);
+		load_queues(k, labels, all);
+		for (int from = 0; from < k->nqueues && k->nruns < k->most; from = to)
+		{
+			for (to = from + 1; to < k->nqueues; to++)
+				if (k->queues[to].rank != k->queues[from].rank)
+					break;
+			take_rank(k, from, to);
+		}
+	} while (take_slots(k));
 }
 
 /* The marks of the queues follow what is gone, now and then. */

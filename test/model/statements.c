@@ -1081,11 +1081,14 @@ st_queues(const Datum *args, Rows *rows)
 		for (const Job *j = world->jobs; j->id != 0; j++)
 		{
 			bool		any = false;
+			int			used = 0;
 
 			FOR_ROWS(q, READY)
 				any = any || (q->c[E_JOB] == j->id && q->c[E_RANK] == rank);
+			FOR_ROWS(u, SLOT_USES)
+				used += u->c[U_JOB] == j->id;
 			if (any)
-				PUT(rows, j->id, rank, 0);
+				PUT(rows, j->id, rank, 0, j->max_running > 0 ? j->max_running - used : (int64) SQL_NULL);
 		}
 }
 

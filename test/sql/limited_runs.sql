@@ -69,6 +69,14 @@ SELECT databuild.succeed_many(ARRAY(SELECT run_id FROM databuild.job_runs WHERE 
 SELECT count(*) FROM databuild.claim('w', ARRAY['m'], 10);
 SELECT databuild.define_job('m', ARRAY['m/.*'], backoff => '0');
 SELECT count(*) > 4 FROM databuild.claim('w', ARRAY['m'], 100);
+-- what is behind the work of a job that is full, or has room for less, is handed out all the same
+SELECT databuild.define_job('full', ARRAY['full/.*'], max_running => 2);
+SELECT databuild.want(ARRAY['full/1', 'full/2', 'full/3', 'full/4'], 90) > 0;
+SELECT pg_temp.claim(ARRAY['full']);
+SELECT databuild.want(ARRAY['free/2', 'free/3', 'free/4', 'free/5'], 90) > 0;
+SELECT pg_temp.claim(ARRAY['full', 'free'], 3);
+SELECT pg_temp.claim();
+SELECT pg_temp.claim(ARRAY['full', 'free'], 2);
 -- with batches it is runs that count
 SELECT databuild.define_job('b', ARRAY['b/.*'], max_running => 1, batch_size => 3);
 SELECT databuild.want(ARRAY['b/1', 'b/2', 'b/3', 'b/4']) > 0;
