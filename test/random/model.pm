@@ -175,6 +175,7 @@ sub call_define_job
 		config       => $arg->{config},
 		max_attempts => at_least(1, $arg->{max_attempts}),
 		max_misses   => at_least(1, $arg->{max_misses}),
+		batch_size   => at_least(1, exists $arg->{batch_size} ? $arg->{batch_size} : 1),
 		max_running  => defined $arg->{max_running} ? at_least(1, $arg->{max_running}) : undef,
 		backoff      => at_least(0, $arg->{backoff}),
 		lease        => at_least(0, $arg->{lease}),
@@ -561,13 +562,14 @@ sub call_claim
 		my ($id, $label, $partitions, $config, $attempt, $lease_at) = @$row;
 		my @outputs = split /,/, $partitions;
 		my @ready = $ready->();
-		my @leads = $self->leads(\@ready, @outputs);
+		my @batches = $self->batches(\@ready, @outputs);
 
-		if (!@leads)
+		if (!@batches)
 		{
 			$self->wrong("claim() returned $partitions, which is not claimable");
 			next;
 		}
+		my @leads = uniq(map { @$_ } @batches);
 		my @before = grep { defined } map { my $lead = $_; first { $self->is_before($_, $lead) } @ready } @leads;
 
 		$self->wrong("claim() returned $partitions before $before[0]{ref}") if @before == @leads;
@@ -601,12 +603,28 @@ sub call_claim
 	return;
 }
 
-# The claimable ones whose run makes just these.
-sub leads
+# Which of the claimable ones may share a run that makes just these outputs: of one job and equal priority, as many as
+# it says, and no other than co-outputs with what has failed.
+sub batches
 {
 	my ($self, $ready, @outputs) = @_;
+	my %asked = map { $_ => 1 } @outputs;
+	my $failed = any { ($self->{parts}{$_} // { attempts => 0 })->{attempts} > 0 } @outputs;
+	my @able = grep { !any { !$asked{$_} } $self->outputs_of($_->{ref}) } @$ready;
+	my @found;
+	my @todo = map { [$_] } 0 .. $#able;
 
-	return grep { "@{[ sort $self->outputs_of($_->{ref}) ]}" eq "@{[ sort @outputs ]}" } @$ready;
+	while (my $some = shift @todo)
+	{
+		my @members = @able[@$some];
+		my %made = map { $_ => 1 } map { $self->outputs_of($_->{ref}) } @members;
+
+		push @found, \@members if keys %made == keys %asked;
+		next if $failed || @members >= $self->{jobs}{ $members[0]{job} }{batch_size};
+		push @todo, map { [ @$some, $_ ] } grep { $able[$_]{job} eq $members[0]{job}
+			&& $self->priority($able[$_]{ref}) == $self->priority($members[0]{ref}) } $some->[-1] + 1 .. $#able;
+	}
+	return @found;
 }
 
 # All its outputs are taken along; what is live stays so.
@@ -978,7 +996,8 @@ sub go_live
 
 	@$part{qw(live_run is_there taint)} = ($run // 'published', 1, undef);
 	$part->{instance} = ++$self->{lived};
-	$part->{read} = defined $run ? $self->read_by($self->{runs}{$run}, $part) : {};
+	$part->{read} = defined $run ? $self->read_by($self->{runs}{$run}, $part->{ref}) : {};
+	$part->{read_along} = defined $run ? $self->read_by($self->{runs}{$run}, @{ $self->{runs}{$run}{outputs} }) : {};
 	$self->be_live($part);
 	return;
 }
@@ -996,10 +1015,10 @@ sub be_live
 # Of each declared input the instance that was live when the run was claimed, or the first since, or the newest.
 sub read_by
 {
-	my ($self, $run, $part) = @_;
+	my ($self, $run, @refs) = @_;
 	my %read;
 
-	foreach my $input (map { $self->{parts}{$_} // {} } $self->inputs_of($part->{ref}))
+	foreach my $input (map { $self->{parts}{$_} // {} } map { $self->inputs_of($_) } @refs)
 	{
 		my ($since) = grep { $_->[0] > $run->{claimed_at} } @{ $input->{lives} // [] };
 		my $instance = $run->{saw}{ $input->{ref} // '' } // ($since // [ 0, $input->{instance} ])->[1];
@@ -1012,9 +1031,10 @@ sub read_by
 # Is there a newer instance of what it was made from?
 sub is_stale
 {
-	my ($self, $part) = @_;
+	my ($self, $part, $which) = @_;
+	my $read = $part->{ $which // 'read' } // {};
 
-	return any { ($self->{parts}{$_}{instance} // 0) > $part->{read}{$_} } keys %{ $part->{read} // {} };
+	return any { ($self->{parts}{$_}{instance} // 0) > $read->{$_} } keys %$read;
 }
 
 # Wants whose time is over: a claim and a tick see it, other calls may.
@@ -1668,7 +1688,9 @@ sub reasons
 	my $wanted = $self->is_wanted($ref);
 	my $over = any { is_over($self, $_) } values %{ $self->{wants} };   # then both may be said
 
-	return $self->is_stale($part) ? 'stale' : 'live' if $part->{state} eq 'live';
+	# The design does not say whether what a run read it read for each of its outputs.
+	return $self->is_stale($part) ? 'stale' : ('live', $self->is_stale($part, 'read_along') ? 'stale' : ())
+		if $part->{state} eq 'live';
 	return $part->{state} eq 'missing' && $part->{job} && $self->makeable($ref) ? 'not_wanted'
 		: ('not_wanted', $self->reasons_of_work($part)) if $over;
 	return ('not_wanted', $part->{state} eq 'tainted' ? 'tainted' : (),
