@@ -236,7 +236,7 @@ sub reroute
 		}
 		elsif ($part->{order} && ($old ne $new || $made_with{ $part->{ref} } ne "@{[ $self->outputs_of($part->{ref}) ]}"))
 		{
-			$part->{order}[1] = $self->{step};
+			$part->{order}[1] = $self->{step} if defined $part->{order}[1];
 		}
 	}
 	return;
@@ -1131,8 +1131,7 @@ sub settle_partition
 	{
 		if (any { $self->state_of($_) ne 'live' } @{ $part->{lacking} })
 		{
-			my $lost = any { $self->state_of($_) eq 'failed' } $self->all_upstream($ref),
-				map { ($_, $self->all_upstream($_)) } $self->lacks($ref);
+			my $lost = $self->is_lost($ref);
 
 			$part->{state} = $lost ? 'upstream_failed' : 'upstream_building';
 
@@ -1157,6 +1156,22 @@ sub settle_partition
 		$self->wait_for_declared($part);
 	}
 	return;
+}
+
+# Did something fail that it waits for or is declared to need, or what that waits for or is declared to need?
+sub is_lost
+{
+	my ($self, $ref) = @_;
+	my (@todo, %seen) = ($ref);
+
+	while (defined(my $next = shift @todo))
+	{
+		my $part = $self->{parts}{$next} // next;
+
+		return 1 if $part->{state} eq 'failed';
+		push @todo, grep { !$seen{$_}++ } $self->lacks($next), @{ $part->{lacking} // [] } if $WAITS{ $part->{state} };
+	}
+	return 0;
 }
 
 # The partitions on a cycle fail: those that it waits for, directly or not, and that wait for it.
