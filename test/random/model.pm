@@ -40,6 +40,9 @@ sub new
 		taints   => {},    # id => taint
 		tags     => {},    # what the runner calls wants and taints => id
 		runs     => {},    # id => job run
+		made_of  => {},    # instance => what it was made of: { ref => instance }
+		tracked  => undef, # whether the table whose rows name refs taints what was made of them; undef: it is not tracked
+		rows     => [],    # the refs that its rows name
 		problems => [],    # what the real one returned against the rules
 	}, $class;
 }
@@ -76,7 +79,7 @@ sub has_ambiguous_inputs
 	my ($self, $arg) = @_;
 	local $self->{jobs} = { %{ $self->{jobs} }, $arg->{label} => { inputs => [], %$arg } }
 		if defined $arg->{label} && ref $arg->{patterns} eq 'ARRAY';
-	my @todo = (keys %{ $self->{parts} }, map { ref $_ eq 'ARRAY' ? @$_ : () } @$arg{qw(partitions missing)});
+	my @todo = (keys %{ $self->{parts} }, map { ref $_ eq 'ARRAY' ? @$_ : () } @$arg{qw(partitions missing refs)}, grep { defined } $arg->{to});
 	my %seen;
 
 	while (defined(my $ref = shift @todo))
@@ -386,7 +389,10 @@ sub call_taint
 
 	$self->wrong("taint() returned $id, which is another taint") if $self->{taints}{$id};
 	$self->{tags}{ $arg->{_tag} } = $id if defined $arg->{_tag};
-	$self->mark($id, [ grep { $self->state_of($_) eq 'live' } @$refs ]);
+	my @live = grep { $self->state_of($_) eq 'live' } @$refs;
+
+	return $self->mark($id, \@live) if !$arg->{downstream};
+	$self->mark_downstream($id, \@live, \@live);
 	return;
 }
 
@@ -400,6 +406,140 @@ sub mark
 		$part->{taint} = $id;
 		$part->{state} = $self->taken_by($part->{ref}) ? 'building' : 'tainted';   # and on from there when it settles
 	}
+	return;
+}
+
+# What was made of the newest instances of refs, however indirectly: what surely was, and what may have been. That is
+# what the design does not say: whether what a run read it read for each of its outputs, and whether what was made of
+# an older instance of something in between counts.
+sub made_from
+{
+	my ($self, @refs) = @_;
+	my (%sure, %maybe);
+
+	foreach my $found (\%sure, \%maybe)
+	{
+		my %from = map { $_ => $self->{parts}{$_}{instance} } grep { defined $self->{parts}{$_}{instance} } @refs;
+		my %instances = map { $_ => 1 } values %from;
+		my $more = 1;
+
+		while ($more)
+		{
+			$more = 0;
+			foreach my $id (keys %{ $self->{made_of} })
+			{
+				my $it = $self->{made_of}{$id};
+
+				next if $instances{$id} || $found == \%sure && ($self->{parts}{ $it->{ref} }{instance} // 0) != $id;
+				my $read = $found == \%sure ? $it->{read} : { %{ $it->{read_along} }, %{ $it->{read} } };
+
+				next if !any { $instances{$_} } values %$read;
+				$instances{$id} = $more = 1;
+				$found->{ $it->{ref} } = 1 if $self->state_of($it->{ref}) eq 'live' && $self->{parts}{ $it->{ref} }{instance} == $id;
+			}
+		}
+		delete @$found{@refs};
+	}
+	return (\%sure, \%maybe);
+}
+
+# Taints the refs, and downstream what was made of these others. It takes which that is, if it is right.
+sub mark_downstream
+{
+	my ($self, $id, $refs, $from) = @_;
+	my ($sure, $maybe) = $self->made_from(@$from);
+	my %named = map { $_ => 1 } @$refs;
+	my @real = grep { !$named{$_} } @{ $self->{real}{taint}{ $id // '' } // [] };
+	my %real = map { $_ => 1 } @real;
+
+	$self->wrong("it did not taint $_") foreach grep { !$real{$_} } sort keys %$sure;
+	$self->wrong("it tainted $_") foreach grep { !$maybe->{$_} && !$sure->{$_} } @real;
+	$self->mark($id, [ @$refs, grep { $self->state_of($_) eq 'live' } @real ]) if defined $id;
+	return;
+}
+
+# From then on what is written to the table publishes the refs that its rows name.
+sub call_track
+{
+	my ($self, $arg, $got) = @_;
+
+	$self->{tracked} = $arg->{taint_downstream} ? 1 : 0 if agreed($got);
+	return;
+}
+
+sub call_untrack
+{
+	my ($self, $arg, $got) = @_;
+
+	refuse('42704') if !defined $self->{tracked};
+	$self->{tracked} = undef if agreed($got);
+	return;
+}
+
+# A statement that writes the table.
+sub call_write
+{
+	my ($self, $arg, $got) = @_;
+	my %meant = map { $_ // '' => 1 } @{ $arg->{refs} };
+	my @before = $arg->{how} eq 'insert' ? () : grep { defined && ($arg->{how} eq 'truncate' || $meant{$_}) } @{ $self->{rows} };
+	my @after = $arg->{how} eq 'insert' ? @{ $arg->{refs} } : $arg->{how} eq 'rename' ? (map { $arg->{to} } @before)
+		: $arg->{how} eq 'touch' ? @before : ();
+	my @refs = uniq(grep { defined } @before, @after);
+
+	if (defined $self->{tracked})
+	{
+		my @states = ((any { defined && $_ eq '' } @after) ? '22023' : (),
+			(any { labels_of($_, $self->{jobs}) > 1 } @refs) ? '42P17' : ());
+
+		refuse(@states) if @states;
+	}
+	return if !agreed($got);
+	@{ $self->{rows} } = grep { !defined || $arg->{how} ne 'truncate' && !$meant{$_} } @{ $self->{rows} } if @before;
+	@{ $self->{rows} } = () if $arg->{how} eq 'truncate';
+	push @{ $self->{rows} }, @after;
+	$self->changed(@refs) if defined $self->{tracked} && @refs;
+	return;
+}
+
+# Published at once, or when the run has ended that makes it.
+sub changed
+{
+	my ($self, @refs) = @_;
+
+	if ($self->{tracked})
+	{
+		my @made = grep { !$self->{taints}{$_} } keys %{ $self->{real}{taint} };
+
+		$self->wrong('the statement made ' . @made . ' taints') if @made > 1;
+		$self->mark_downstream($made[0], [], [ grep { $self->{parts}{$_} } @refs ]);
+	}
+	foreach my $part (map { $self->know($_) } @refs)
+	{
+		if ($self->taken_by($part->{ref}))
+		{
+			$part->{changed} = 1;
+			next;
+		}
+		$self->be_published($part);
+	}
+	return;
+}
+
+sub be_published
+{
+	my ($self, $part) = @_;
+
+	$part->{changed} = 0;
+	push @{ $part->{instances} }, { run => undef, state => 'live' };
+	$self->go_live($part, undef);
+	return;
+}
+
+sub publish_late
+{
+	my ($self, $run) = @_;
+
+	$self->be_published($_) foreach grep { $_->{changed} } map { $self->{parts}{$_} } @{ $run->{outputs} };
 	return;
 }
 
@@ -525,10 +665,7 @@ sub call_publish
 	return if !agreed($got);
 	foreach my $ref (@$refs)
 	{
-		my $part = $self->know($ref);
-
-		push @{ $part->{instances} }, { run => undef, state => 'live' };
-		$self->go_live($part, undef);
+		$self->be_published($self->know($ref));
 	}
 	return;
 }
@@ -685,6 +822,7 @@ sub call_cancel_run
 			@$part{qw(state why)} = ('failed', 'failed');
 		}
 	}
+	$self->publish_late($run);
 	return;
 }
 
@@ -722,10 +860,12 @@ sub call_heartbeat
 sub call_succeed
 {
 	my ($self, $arg, $got) = @_;
-	my $run = $self->reported('succeed', $arg, [ $arg->{made} ]);
+	my $run = $self->reported('succeed', $arg, [ $arg->{made} ], $arg->{reads});
 
 	return if !agreed($got) || !$run;
 	my %made = map { $_ => 1 } @{ defined $arg->{made} ? refs($arg->{made}) : $run->{outputs} };
+
+	$run->{reads} = refs($arg->{reads}) if defined $arg->{reads};
 
 	$self->end_run($run, 'succeeded');
 	foreach my $part (map { $self->{parts}{$_} } @{ $run->{outputs} })
@@ -741,6 +881,7 @@ sub call_succeed
 			$self->attempt_failed($part, 1);
 		}
 	}
+	$self->publish_late($run);
 	return;
 }
 
@@ -799,6 +940,7 @@ sub call_miss
 		$self->instance($self->{parts}{$ref}, $run, 'missed');
 		$self->missed($self->{parts}{$ref}, $wanted{$ref}, $impacted, $impacted && $want, @lacking);
 	}
+	$self->publish_late($run);
 	$self->end_want($want) if $want;
 	return;
 }
@@ -945,6 +1087,7 @@ sub end_badly
 		$self->instance($part, $run, $state);
 		$self->attempt_failed($part, $retry);
 	}
+	$self->publish_late($run);
 	return;
 }
 
@@ -998,6 +1141,7 @@ sub go_live
 	$part->{instance} = ++$self->{lived};
 	$part->{read} = defined $run ? $self->read_by($self->{runs}{$run}, $part->{ref}) : {};
 	$part->{read_along} = defined $run ? $self->read_by($self->{runs}{$run}, @{ $self->{runs}{$run}{outputs} }) : {};
+	$self->{made_of}{ $part->{instance} } = { map { $_ => $part->{$_} } qw(ref read read_along) };
 	$self->be_live($part);
 	return;
 }
@@ -1012,13 +1156,13 @@ sub be_live
 	return;
 }
 
-# Of each declared input the instance that was live when the run was claimed, or the first since, or the newest.
+# Of each input, those that the run named or those declared, the instance that was live when the run was claimed, or the first since, or the newest.
 sub read_by
 {
 	my ($self, $run, @refs) = @_;
 	my %read;
 
-	foreach my $input (map { $self->{parts}{$_} // {} } map { $self->inputs_of($_) } @refs)
+	foreach my $input (map { $self->{parts}{$_} // {} } $run->{reads} ? @{ $run->{reads} } : map { $self->inputs_of($_) } @refs)
 	{
 		my ($since) = grep { $_->[0] > $run->{claimed_at} } @{ $input->{lives} // [] };
 		my $instance = $run->{saw}{ $input->{ref} // '' } // ($since // [ 0, $input->{instance} ])->[1];
