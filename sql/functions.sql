@@ -290,7 +290,7 @@ BEGIN
 				WHERE k.queue = 'r' AND k.job_id = j.job_id GROUP BY k.rank OFFSET 0) AS k
 			WHERE NOT j.paused AND NOT j.is_source AND (jobs IS NULL OR j.label = ANY (jobs))
 				AND EXISTS (SELECT FROM databuild.ready q WHERE q.job_id = j.job_id AND q.rank = k.rank AND q.seq > k.low)
-				AND (j.max_running IS NULL OR j.max_running > (SELECT count(*) FROM databuild.slot_use u WHERE u.job_id = j.job_id AND u.slot <= j.max_running)))
+				AND (j.max_running IS NULL OR j.max_running > (SELECT count(*) FROM databuild.slot_use u WHERE u.job_id = j.job_id)))
 	THEN
 		RETURN NULL;
 	END IF;

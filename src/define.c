@@ -250,6 +250,7 @@ define(const char *label, Datum *args, char *nulls)
 	}
 	args[0] = Int32GetDatum(id);
 	store_do(Q_SLOTS_ADD, args, NULL);
+	store_do(Q_SLOTS_GIVE, args, NULL);
 	route_changed();
 	(void) job_of(c, id);
 	log_definition(c, EV_JOB_DEFINED, id);

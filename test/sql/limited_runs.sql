@@ -69,6 +69,18 @@ SELECT databuild.succeed_many(ARRAY(SELECT run_id FROM databuild.job_runs WHERE 
 SELECT count(*) FROM databuild.claim('w', ARRAY['m'], 10);
 SELECT databuild.define_job('m', ARRAY['m/.*'], backoff => '0');
 SELECT count(*) > 4 FROM databuild.claim('w', ARRAY['m'], 100);
+-- runs of the time without a limit count, too, also if there was one before
+SELECT databuild.want(ARRAY['m/31', 'm/32']) > 0;
+SELECT databuild.define_job('m', ARRAY['m/.*'], max_running => 4, backoff => '0');
+SELECT count(*) FROM databuild.claim('w', ARRAY['m'], 10);
+SELECT reason FROM databuild.why('m/31');
+-- and there is nothing to wake a worker for
+SELECT databuild.succeed(min(run_id)) FROM databuild.job_runs WHERE state = 'running' AND job = 'm';
+SELECT clock_timestamp() AS before \gset
+CALL databuild.wait_work(ARRAY['m'], timeout => '0.3 s');
+SELECT clock_timestamp() - :'before' >= '0.3 s';
+SELECT databuild.succeed_many(ARRAY(SELECT run_id FROM databuild.job_runs WHERE state = 'running' AND job = 'm'));
+SELECT count(*) FROM databuild.claim('w', ARRAY['m'], 10);
 -- what is behind the work of a job that is full, or has room for less, is handed out all the same
 SELECT databuild.define_job('full', ARRAY['full/.*'], max_running => 2);
 SELECT databuild.want(ARRAY['full/1', 'full/2', 'full/3', 'full/4'], 90) > 0;
