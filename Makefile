@@ -69,7 +69,7 @@ MODEL_CALLS = $(addprefix src/, call.c claim.c cycle.c finish.c look.c miss.c na
 	taint.c tokens.c want.c)
 MODEL_PG = $(addprefix test/model/pg/, postgres.h fmgr.h funcapi.h miscadmin.h executor/spi.h lib/stringinfo.h \
 	storage/lock.h storage/proc.h storage/procarray.h storage/sinvaladt.h utils/array.h utils/builtins.h utils/hsearch.h \
-	utils/jsonb.h utils/timestamp.h)
+	utils/jsonb.h utils/memutils.h utils/timestamp.h)
 
 $(MODEL_PG):
 	mkdir -p $(@D) && echo '#include "shim.h"' >$@

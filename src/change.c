@@ -274,10 +274,10 @@ databuild_record_change(PG_FUNCTION_ARGS)
 	c.table = t->tg_relation;
 	c.template = template_parse(t->tg_trigger->tgargs[0]);
 	keeper = track_keeper(c.table, function);
-	if (keeper != NULL)
+	if (keeper != NULL && keeper->tgnattr > 0)
 	{
 		c.ncolumns = keeper->tgnattr;
-		c.columns = palloc(sizeof(int16) * (c.ncolumns + 1));
+		c.columns = palloc(sizeof(int16) * c.ncolumns);
 		memcpy(c.columns, keeper->tgattr, sizeof(int16) * c.ncolumns);
 	}
 	c.refs = ref_set(sizeof(char *));

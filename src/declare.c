@@ -319,7 +319,9 @@ unknown_closure(Call *c, const Datum *refs, int n, int *nall)
 		Datum	   *mentioned = reach(ask(names_of(c), level, nlevel), nlevel, &nmentioned);
 
 		level = filter_unknown(mentioned, nmentioned, &nlevel);
-		all = repalloc(all, sizeof(Datum) * (*nall + nlevel + 1));
+		if (nlevel == 0)
+			break;
+		all = repalloc(all, sizeof(Datum) * (*nall + nlevel));
 		memcpy(all + *nall, level, sizeof(Datum) * nlevel);
 		*nall += nlevel;
 	}

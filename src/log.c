@@ -12,6 +12,7 @@
 
 #include "access/xlog.h"
 #include "funcapi.h"
+#include "utils/memutils.h"
 
 static Datum
 or_null(char *null, bool present, Datum value)
@@ -43,8 +44,8 @@ ends_an_instance(Call *c, const Event *e)
 	return false;
 }
 
-void
-log_append(Call *c, Event *e)
+static void
+append_row(Call *c, Event *e)
 {
 	char		nulls[18] = "                 ";
 	Datum		args[17];
@@ -79,6 +80,18 @@ log_append(Call *c, Event *e)
 	args[15] = or_null(&nulls[15], e->others.n > 0 || e->kind == EV_DECLARED || e->kind == EV_MAKES, ids_datum(&e->others));
 	args[16] = or_null(&nulls[16], role != NULL, role == NULL ? 0 : text_datum(role));
 	store_do(Q_EVENT_APPEND, args, nulls);
+}
+
+/* A want of a million refs makes hundreds of events: nothing but the rows is left of each. */
+void
+log_append(Call *c, Event *e)
+{
+	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "databuild event", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(row);
+
+	append_row(c, e);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(row);
 }
 
 PG_FUNCTION_INFO_V1(databuild_event_guard);

@@ -319,7 +319,7 @@ matches(Pattern *p, const pg_wchar *ref, int len, regmatch_t *groups)
 {
 	int			code;
 
-	if (len < p->nprefix || memcmp(ref, p->prefix, sizeof(pg_wchar) * p->nprefix) != 0)
+	if (len < p->nprefix || (p->nprefix > 0 && memcmp(ref, p->prefix, sizeof(pg_wchar) * p->nprefix) != 0))
 		return false;
 	code = pg_regexec(&p->re, ref, len, 0, NULL, groups == NULL ? 0 : 10, groups, 0);
 	if (code != REG_OKAY && code != REG_NOMATCH)

@@ -10,6 +10,7 @@
 #include "store.h"
 
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 /* ---- loading ---- */
 
@@ -255,7 +256,9 @@ ascending(const TokenMap *map)
 {
 	TokenMap	sorted = *map;
 
-	sorted.tokens = palloc(sizeof(void *) * (map->n + 1));
+	if (map->n == 0)
+		return sorted;
+	sorted.tokens = palloc(sizeof(void *) * map->n);
 	memcpy(sorted.tokens, map->tokens, sizeof(void *) * map->n);
 	qsort(sorted.tokens, map->n, sizeof(void *), by_token_id);
 	return sorted;
@@ -831,16 +834,28 @@ settle_partitions(Call *c)
 	}
 }
 
+/* What needs nothing but arrays, which of a million partitions take more than their tokens: gone afterwards. */
+static void
+write_columns(Call *c, const Events *events)
+{
+	MemoryContext arrays = AllocSetContextCreate(CurrentMemoryContext, "databuild columns", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(arrays);
+
+	write_partitions(&c->m.map[PARTITION]);
+	write_trouble(&c->m.map[PARTITION]);
+	write_ready(c);
+	write_timers(c, events);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(arrays);
+}
+
 void
 write_back(Call *c, const Events *events)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (events->n > 0)
 		wait_tell(NEWS_MOVES);
-	write_partitions(&c->m.map[PARTITION]);
-	write_trouble(&c->m.map[PARTITION]);
-	write_ready(c);
-	write_timers(c, events);
+	write_columns(c, events);
 	write_runs(c);
 	write_notes(c, events);
 	write_publications(events);

@@ -52,6 +52,18 @@ extern void *arena_alloc(size_t size);
 #define palloc0(size)	arena_alloc(size)
 #define pfree(p)		((void) (p))
 
+typedef int MemoryContext;
+
+#define CurrentMemoryContext	0
+#define AllocSetContextCreate(parent, name, sizes) (parent)
+#define MemoryContextDelete(context) ((void) (context))
+
+static inline MemoryContext
+MemoryContextSwitchTo(MemoryContext context)
+{
+	return context;
+}
+
 /* ---- errors ---- */
 
 extern void model_refuse(void) __attribute__((noreturn));
