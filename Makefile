@@ -1,4 +1,5 @@
-# databuild: make, make install, make installcheck, make core-check, make model-check, make tap-check, make dist
+# databuild: make, make install, make installcheck, make core-check, make core-check-sanitized, make model-check,
+# make tap-check, make dist
 
 MODULE_big = databuild
 EXTENSION = databuild
@@ -27,7 +28,8 @@ WERROR ?= -Werror
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	-Wswitch-enum -Wno-declaration-after-statement $(WERROR)
-EXTRA_CLEAN = $(DATA_built) test/core/core-check test/model/model-check test/model/pg tmp_check $(WORKER_OBJS)
+EXTRA_CLEAN = $(DATA_built) test/core/core-check test/core/core-check-sanitized test/model/model-check test/model/pg \
+	tmp_check $(WORKER_OBJS)
 
 # make tap-check: servers of its own, so only the files of the extension must be installed; see test/README.md.
 PROVE_TESTS = test/t/*.pl
@@ -63,6 +65,9 @@ CORE = $(wildcard src/core/*.c src/core/*.h src/core/*.def test/core/*.c)
 test/core/core-check: $(CORE)
 	$(CC) -std=c11 -Wall -Wextra -Wswitch-enum -Werror -Isrc/core -o $@ $(filter %.c,$^)
 
+test/core/core-check-sanitized: $(CORE)
+	$(CC) -std=c11 -Wall -Wextra -Wswitch-enum -Werror -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -Isrc/core -o $@ $(filter %.c,$^)
+
 # The explorer: the core, and the calls over it as they are, on tables in memory, without PostgreSQL; see
 # test/README.md. Each header of PostgreSQL that they include is one of our own under another name.
 MODEL_CALLS = $(addprefix src/, call.c claim.c cycle.c finish.c look.c miss.c names.c pick.c publish.c read.c retry.c \
@@ -79,9 +84,13 @@ test/model/model-check: $(wildcard src/core/*.c test/model/*.c) $(MODEL_CALLS) $
 	$(CC) -std=c11 -O2 -Wall -Wextra -Wswitch-enum -Werror -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-missing-field-initializers -Itest/model -Itest/model/pg -Isrc -Isrc/core -o $@ $(filter %.c,$^)
 
-.PHONY: core-check model-check tap-check
+.PHONY: core-check core-check-sanitized model-check tap-check
 core-check: test/core/core-check
 	test/core/core-check
+
+# Nothing is freed there, so leaks are none.
+core-check-sanitized: test/core/core-check-sanitized
+	ASAN_OPTIONS=detect_leaks=0 test/core/core-check-sanitized
 
 model-check: test/model/model-check
 	test/model/model-check
