@@ -9,8 +9,11 @@
  * one hash table.  The lock is taken before the first look, so nothing comes
  * between the two unseen.
  *
- * They are procedures, since between two looks there must be no snapshot: a
- * transaction ends before each sleep.  The lock is the session's therefore.
+ * They are procedures, since between two looks there must be no snapshot: each
+ * look begins with a new transaction.  The lock is the session's therefore.
+ * But PostgreSQL does not say who holds a lock while his transaction ends, so
+ * none may end between a look and the sleep after it: he would not be woken.
+ * What a look takes, its snapshot and its locks, goes with a subtransaction.
  *
  * What no commit of a live backend tells is found by looking again: what is
  * due by the clock, COMMIT PREPARED, and what is left on the agenda.
@@ -28,6 +31,9 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
 /* See gate.c for what keeps our keys apart. */
@@ -101,7 +107,7 @@ typedef struct Wait
 
 /* False if it is there; patient: not for the first time. */
 static bool
-look(const Wait *w, bool patient, long *sleep)
+ask(const Wait *w, bool patient, long *sleep)
 {
 	Oid			types[] = {w->type, BOOLOID};
 	Datum		values[] = {w->value, BoolGetDatum(patient)};
@@ -111,8 +117,49 @@ look(const Wait *w, bool patient, long *sleep)
 		SPI_processed != 1)
 		elog(ERROR, "could not look at what is waited for");
 	*sleep = (long) DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &there));
-	SPI_freetuptable(SPI_tuptable);
 	return !there;
+}
+
+static bool
+look_with_snapshot(const Wait *w, bool patient, long *sleep)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+	volatile bool waits = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(memory);
+	PG_TRY();
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		waits = ask(w, patient, sleep);
+		PopActiveSnapshot();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(memory);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(memory);
+	CurrentResourceOwner = owner;
+	if (error != NULL)
+		ReThrowError(error);
+	InvalidateCatalogSnapshot();
+	return waits;
+}
+
+/* Anew also where the session's transactions keep a snapshot. */
+static bool
+look(const Wait *w, bool patient, long *sleep)
+{
+	SPI_commit();
+	(void) set_config_option("transaction_isolation", "read committed", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	return look_with_snapshot(w, patient, sleep);
 }
 
 static void
@@ -134,7 +181,6 @@ look_and_doze(const Wait *w)
 		long		left = w->deadline == DT_NOEND ? WAIT_LOOK_EACH :
 			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), w->deadline);
 
-		SPI_commit();
 		if (left <= 0)
 			return;
 		doze(Min(Min(sleep, left), WAIT_LOOK_EACH));
