@@ -6,7 +6,7 @@ EXTENSION = databuild
 
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/core/*.c))
 
-SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/stats.sql sql/pictures.sql sql/rights.sql sql/grants.sql
+SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/stats.sql sql/prune.sql sql/pictures.sql sql/rights.sql sql/grants.sql
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" databuild.control)
 UPGRADES = $(wildcard sql/upgrade/*--$(EXTVERSION).sql)
 DATA_built = sql/databuild--$(EXTVERSION).sql $(UPGRADES:sql/upgrade/%=sql/databuild--%)

@@ -18,7 +18,7 @@ INSERT INTO section (title, names) VALUES
 	('What is made elsewhere', '{publish,track,untrack,record_change}'),
 	('Mending', '{retry,retry_want,cancel_run,taint,cancel_taint,forget}'),
 	('Questions', '{why,explain,why_want,plan,lineage,state_at,read_events,event_kinds,net,net_dot,lineage_dot,want_dot,report_html}'),
-	('Upkeep', '{tick,verify,check_invariants,replay}'),
+	('Upkeep', '{tick,prune,verify,check_invariants,replay}'),
 	('Rights', '{grant_reader,grant_worker,grant_operator,revoke_role,any_job,bound_to_jobs}');
 INSERT INTO section (title, names)
 	SELECT 'Other', array_agg(p.proname ORDER BY p.proname) FROM pg_proc p

@@ -233,7 +233,7 @@ CREATE FUNCTION databuild.read_events(after bigint = 0, max int = 1000, OUT even
 	AS 'MODULE_PATHNAME', 'databuild_read_events';
 COMMENT ON FUNCTION databuild.read_events IS
 'The next events after one, in order, at most max: for followers. Never skips an event that commits late: it stops before what is not settled, whatever the isolation level.
-Raises 22023, 55000 (on a standby, which cannot tell what is settled). Waits for nobody.';
+Raises 22023, 55000 (on a standby, which cannot tell what is settled; or what comes next was pruned: the hint says from where on there are events). Waits for nobody.';
 
 /*
  * What wait_want() and wait_work() ask: in how many milliseconds to look
@@ -341,14 +341,14 @@ CREATE FUNCTION databuild.horizon() RETURNS bigint
 COMMENT ON FUNCTION databuild.horizon IS
 'Internal: all events with a number up to this one belong to transactions that have ended.';
 
-CREATE FUNCTION databuild.fold(upto bigint, OUT machine text, OUT id bigint, OUT state "char", OUT job_id int, OUT prio int,
+CREATE FUNCTION databuild.fold(upto bigint, whole boolean = true, OUT machine text, OUT id bigint, OUT state "char", OUT job_id int, OUT prio int,
 		OUT run_id bigint, OUT live_run bigint, OUT since timestamptz, OUT until timestamptz, OUT attempts int, OUT misses int,
 		OUT cause text, OUT note text, OUT ids bigint[], OUT total bigint, OUT past bigint[], OUT changed bigint)
 	RETURNS SETOF record
 	LANGUAGE C STABLE ROWS 100000 SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_fold';
 COMMENT ON FUNCTION databuild.fold IS
-'Internal: the state made from the log up to an event (NULL: all of it), a row a token. Takes no lock.';
+'Internal: the state made from the log up to an event (NULL: all of it), a row a token; whole => false: only of tokens that events since the log was pruned name. Takes no lock.';
 
 COMMENT ON FUNCTION databuild.nth IS
 'Internal: the place of an id in an ascending array, from 1.';

@@ -2,13 +2,29 @@
  * replay.sql: state = fold(log), compared and made.
  *
  * Moving columns come from fold(), which evolves every event in C; columns
- * that never change come from the events themselves.
+ * that never change come from the events themselves.  Both begin with the
+ * base where the log was pruned.
  * ------------------------------------------------------------------------ */
 
+CREATE VIEW databuild.name_fold AS
+	SELECT b.id AS part, b.name FROM databuild.base b WHERE b.machine = 'p'
+	UNION ALL
+	SELECT u.part, u.name FROM databuild.log e, unnest(e.parts, e.names) AS u(part, name) WHERE e.kind = 'known';
+COMMENT ON VIEW databuild.name_fold IS 'Internal: the refs, as the log says them.';
+
+CREATE VIEW databuild.claim_fold AS
+	SELECT b.id AS run_id, b.name AS worker FROM databuild.base b WHERE b.machine = 'r'
+	UNION ALL
+	SELECT u.run_id, e.note FROM databuild.log e, unnest(e.runs) AS u(run_id) WHERE e.kind = 'claimed';
+COMMENT ON VIEW databuild.claim_fold IS 'Internal: who claimed which run, as the log says it.';
+
 CREATE VIEW databuild.run_note_fold AS
-	SELECT u.run_id, e.note AS reason, e.body AS metadata,
-		CASE WHEN e.kind = 'succeeded' AND e.parts IS DISTINCT FROM c.outputs AND cardinality(e.runs) = 1 THEN coalesce(e.parts, '{}') END AS made
-	FROM databuild.event e
+	SELECT b.id AS run_id, b.reason, b.body AS metadata, b.made
+	FROM databuild.base b WHERE b.machine = 'r' AND (b.reason IS NOT NULL OR b.body IS NOT NULL OR b.made IS NOT NULL)
+	UNION ALL
+	SELECT u.run_id, e.note, e.body,
+		CASE WHEN e.kind = 'succeeded' AND e.parts IS DISTINCT FROM c.outputs AND cardinality(e.runs) = 1 THEN coalesce(e.parts, '{}') END
+	FROM databuild.log e
 	CROSS JOIN LATERAL unnest(e.runs) AS u(run_id)
 	LEFT JOIN databuild.run c ON c.run_id = u.run_id
 	WHERE e.kind IN ('succeeded', 'failed', 'missed', 'run_canceled', 'lost')
@@ -20,51 +36,71 @@ CREATE VIEW databuild.want_fold AS
 	SELECT DISTINCT ON (e.want_id) e.want_id, (e.body ->> 'data_timestamp')::timestamptz AS data_timestamp,
 		(e.body ->> 'due_at')::timestamptz AS due_at, (e.body ->> 'expires_at')::timestamptz AS expires_at,
 		e.body ->> 'source' AS source, e.body ->> 'comment' AS comment, e.body ->> 'key' AS key
-	FROM databuild.event e WHERE e.kind IN ('wanted', 'needed') ORDER BY e.want_id, e.event_id;
+	FROM databuild.wanted_fold e ORDER BY e.want_id, e.event_id;
 COMMENT ON VIEW databuild.want_fold IS 'Internal: what of wants never changes, as the log says it.';
 
-/* Of each part the newest declaration. */
+/* What jobs declared for each part, the newest with the greatest event. */
+CREATE VIEW databuild.declared_fold AS
+	SELECT 0::bigint AS event_id, b.kind, b.part, b.others FROM databuild.base_declared b
+	UNION ALL
+	SELECT e.event_id, e.kind, s.part, e.others[s.upto - s.n::int + 1 : s.upto]
+	FROM databuild.log e
+	CROSS JOIN LATERAL (SELECT a.part, a.n, (sum(a.n) OVER (ORDER BY a.i))::int AS upto
+		FROM unnest(e.parts, e.sizes) WITH ORDINALITY AS a(part, n, i)) AS s
+	WHERE e.kind IN ('declared', 'makes');
+COMMENT ON VIEW databuild.declared_fold IS 'Internal: declared inputs and outputs, as the log says them, older ones included.';
+
 CREATE VIEW databuild.input_fold AS
 	SELECT d.part, u.input
-	FROM (SELECT DISTINCT ON (s.part) s.part, e.others[s.upto - s.n::int + 1 : s.upto] AS inputs
-		FROM databuild.event e
-		CROSS JOIN LATERAL (SELECT a.part, a.n, (sum(a.n) OVER (ORDER BY a.i))::int AS upto
-			FROM unnest(e.parts, e.sizes) WITH ORDINALITY AS a(part, n, i)) AS s
-		WHERE e.kind = 'declared' ORDER BY s.part, e.event_id DESC) AS d
-	CROSS JOIN LATERAL unnest(d.inputs) AS u(input);
+	FROM (SELECT DISTINCT ON (s.part) s.part, s.others FROM databuild.declared_fold s WHERE s.kind = 'declared' ORDER BY s.part, s.event_id DESC) AS d
+	CROSS JOIN LATERAL unnest(d.others) AS u(input);
 COMMENT ON VIEW databuild.input_fold IS 'Internal: declared inputs, as the log says them.';
 
 CREATE VIEW databuild.output_fold AS
 	SELECT d.part, d.outputs
-	FROM (SELECT DISTINCT ON (s.part) s.part, e.others[s.upto - s.n::int + 1 : s.upto] AS outputs
-		FROM databuild.event e
-		CROSS JOIN LATERAL (SELECT a.part, a.n, (sum(a.n) OVER (ORDER BY a.i))::int AS upto
-			FROM unnest(e.parts, e.sizes) WITH ORDINALITY AS a(part, n, i)) AS s
-		WHERE e.kind = 'makes' ORDER BY s.part, e.event_id DESC) AS d
+	FROM (SELECT DISTINCT ON (s.part) s.part, s.others AS outputs FROM databuild.declared_fold s WHERE s.kind = 'makes' ORDER BY s.part, s.event_id DESC) AS d
 	WHERE cardinality(d.outputs) > 0;
 COMMENT ON VIEW databuild.output_fold IS 'Internal: what else runs of the partitions make, as the log says it.';
 
 CREATE VIEW databuild.taint_fold AS
-	SELECT DISTINCT ON (e.taint_id) e.taint_id, e.note AS reason
-	FROM databuild.event e WHERE e.kind = 'tainted' ORDER BY e.taint_id, e.event_id;
+	SELECT DISTINCT ON (t.taint_id) t.taint_id, t.reason
+	FROM (SELECT b.id AS taint_id, 0::bigint AS event_id, b.reason FROM databuild.base b WHERE b.machine = 't'
+		UNION ALL SELECT e.taint_id, e.event_id, e.note FROM databuild.log e WHERE e.kind = 'tainted') AS t
+	ORDER BY t.taint_id, t.event_id;
 COMMENT ON VIEW databuild.taint_fold IS 'Internal: what of taints never changes, as the log says it.';
 
 CREATE VIEW databuild.taint_part_fold AS
+	SELECT b.taint_id, b.part, b.run FROM databuild.base_taint_part b
+	UNION ALL
 	SELECT e.taint_id, u.part, u.run
-	FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts, e.runs) AS u(part, run)
+	FROM databuild.log e CROSS JOIN LATERAL unnest(e.parts, e.runs) AS u(part, run)
 	WHERE e.kind = 'tainted';
 COMMENT ON VIEW databuild.taint_part_fold IS 'Internal: the instances that taints mark, as the log says it.';
 
 CREATE VIEW databuild.read_fold AS
+	SELECT b.run_id, b.part, b.instance FROM databuild.base_read b
+	UNION ALL
 	SELECT u.run_id, u.part, u.instance
-	FROM databuild.event e CROSS JOIN LATERAL unnest(e.runs, e.parts, e.others) AS u(run_id, part, instance)
+	FROM databuild.log e CROSS JOIN LATERAL unnest(e.runs, e.parts, e.others) AS u(run_id, part, instance)
 	WHERE e.kind = 'read';
 COMMENT ON VIEW databuild.read_fold IS 'Internal: what runs read, as the log says it.';
 
+CREATE VIEW databuild.publication_fold AS
+	SELECT b.event_id, b.at, b.parts, b.metadata FROM databuild.base_publication b
+	UNION ALL
+	SELECT e.event_id, e.recorded_at, e.parts, e.body FROM databuild.log e WHERE e.kind = 'published';
+COMMENT ON VIEW databuild.publication_fold IS 'Internal: publications, as the log says them.';
+
+/* Of each job what was said of it, the newest with the greatest event. */
+CREATE VIEW databuild.defined_fold AS
+	SELECT 0::bigint AS event_id, b.job_id, b.kind, b.definition FROM databuild.base_job b
+	UNION ALL
+	SELECT e.event_id, e.job_id, e.kind, e.body FROM databuild.log e WHERE e.kind IN ('job_defined', 'job_paused', 'job_resumed', 'job_dropped');
+COMMENT ON VIEW databuild.defined_fold IS 'Internal: the definitions of jobs, as the log says them, older ones included.';
+
 CREATE VIEW databuild.job_fold AS
 	SELECT d.job_id, d.definition
-	FROM (SELECT DISTINCT ON (job_id) job_id, kind, body AS definition FROM databuild.event
-		WHERE kind IN ('job_defined', 'job_paused', 'job_resumed', 'job_dropped') ORDER BY job_id, event_id DESC) AS d
+	FROM (SELECT DISTINCT ON (job_id) job_id, kind, definition FROM databuild.defined_fold ORDER BY job_id, event_id DESC) AS d
 	WHERE d.kind <> 'job_dropped';
 COMMENT ON VIEW databuild.job_fold IS 'Internal: the definitions of jobs, as the log says them.';
 
@@ -74,7 +110,6 @@ CREATE FUNCTION databuild.verify()
 	SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres SET jit = off
 AS $$
 	WITH f AS MATERIALIZED (SELECT * FROM databuild.fold(NULL)),
-	names AS (SELECT u.part, u.name FROM databuild.event e, unnest(e.parts, e.names) AS u(part, name) WHERE e.kind = 'known'),
 	partition AS (
 		SELECT 'partition', coalesce(s.id, r.id)::text, to_jsonb(s), to_jsonb(r)
 		FROM (SELECT p.id, p.ref, p.state, p.job_id, p.prio, p.run, p.live_run, p.ticket, p.since, coalesce(t.attempts, 0) AS attempts,
@@ -83,14 +118,14 @@ AS $$
 			FROM databuild.partition p LEFT JOIN databuild.trouble t ON t.part = p.id) AS s
 		FULL JOIN (SELECT f.id, n.name COLLATE "C" AS ref, f.state, f.job_id, f.prio::smallint AS prio, f.run_id AS run, f.live_run, f.total AS ticket, f.since,
 				f.attempts, f.misses, f.until AS retry_at, f.cause, f.note, f.changed, f.ids AS waits
-			FROM f LEFT JOIN names n ON n.part = f.id WHERE f.machine = 'partition') AS r ON r.id = s.id
+			FROM f LEFT JOIN databuild.name_fold n ON n.part = f.id WHERE f.machine = 'partition') AS r ON r.id = s.id
 		WHERE s IS DISTINCT FROM r),
 	run AS (
 		SELECT 'run', coalesce(s.run_id, r.run_id)::text, to_jsonb(s), to_jsonb(r)
 		FROM (SELECT run_id, job_id, state, attempt, started_at, finished_at, worker, outputs FROM databuild.run) AS s
 		FULL JOIN (SELECT f.id AS run_id, f.job_id, f.state, f.attempts AS attempt, f.since AS started_at,
 				coalesce(f.until, 'infinity') AS finished_at, c.worker, f.ids AS outputs
-			FROM f LEFT JOIN (SELECT u.id, e.note AS worker FROM databuild.event e, unnest(e.runs) AS u(id) WHERE e.kind = 'claimed') AS c ON c.id = f.id
+			FROM f LEFT JOIN databuild.claim_fold c ON c.run_id = f.id
 			WHERE f.machine = 'run') AS r ON r.run_id = s.run_id
 		WHERE s IS DISTINCT FROM r),
 	run_note AS (
@@ -108,14 +143,14 @@ AS $$
 	member AS (
 		SELECT 'member', coalesce(s.want_id, r.want_id) || ':' || coalesce(s.part, r.part), to_jsonb(s), to_jsonb(r)
 		FROM (SELECT m.want_id, b AS part FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b) AS s
-		FULL JOIN (SELECT e.want_id, u.part FROM databuild.event e CROSS JOIN unnest(e.parts) AS u(part)
-			JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A' WHERE e.kind IN ('wanted', 'needed')) AS r
+		FULL JOIN (SELECT e.want_id, u.part FROM databuild.wanted_fold e CROSS JOIN unnest(e.parts) AS u(part)
+			JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A') AS r
 			ON r.want_id = s.want_id AND r.part = s.part
 		WHERE s IS DISTINCT FROM r),
 	publication AS (
 		SELECT 'publication', coalesce(s.event_id, r.event_id)::text, to_jsonb(s), to_jsonb(r)
 		FROM databuild.publication AS s
-		FULL JOIN (SELECT event_id, recorded_at AS at, parts, body AS metadata FROM databuild.event WHERE kind = 'published') AS r ON r.event_id = s.event_id
+		FULL JOIN databuild.publication_fold AS r ON r.event_id = s.event_id
 		WHERE (s.event_id, s.at, s.parts, s.metadata) IS DISTINCT FROM (r.event_id, r.at, r.parts, r.metadata)),
 	taint AS (
 		SELECT 'taint', coalesce(s.taint_id, r.taint_id)::text, to_jsonb(s), to_jsonb(r)
@@ -144,7 +179,8 @@ AS $$
 	once_live AS (
 		SELECT 'once_live', coalesce(s.part, r.part) || ':' || coalesce(s.event_id, r.event_id), to_jsonb(s), to_jsonb(r)
 		FROM (SELECT part, event_id, instance FROM databuild.once_live) AS s
-		FULL JOIN (SELECT f.id AS part, f.past[i] AS event_id, f.past[i + 1] AS instance FROM f CROSS JOIN LATERAL generate_series(1, cardinality(f.past), 2) AS i
+		FULL JOIN (SELECT b.part, b.event_id, b.instance FROM databuild.base_once_live b
+			UNION ALL SELECT f.id, f.past[i], f.past[i + 1] FROM f CROSS JOIN LATERAL generate_series(1, cardinality(f.past), 2) AS i
 			WHERE f.machine = 'partition') AS r ON r.part = s.part AND r.event_id = s.event_id
 		WHERE s.instance IS DISTINCT FROM r.instance),
 	want_key AS (
@@ -174,8 +210,8 @@ DECLARE
 	lease_ats timestamptz[];
 BEGIN
 	LOCK TABLE databuild.job IN EXCLUSIVE MODE;
-	LOCK TABLE databuild.event IN EXCLUSIVE MODE;
-	SELECT count(*) INTO events FROM databuild.event;
+	LOCK TABLE ONLY databuild.event IN EXCLUSIVE MODE;
+	SELECT count(*) INTO events FROM databuild.log;
 	-- leases are promises, not events: those of running runs stay
 	SELECT array_agg(run_id), array_agg(lease), array_agg(lease_at) INTO running, leases, lease_ats
 		FROM databuild.run WHERE state = 'R';
@@ -210,7 +246,7 @@ BEGIN
 	WITH f AS MATERIALIZED (SELECT * FROM databuild.fold(NULL)),
 	a AS (INSERT INTO databuild.partition (id, ref, state, job_id, prio, run, live_run, ticket, since)
 		SELECT f.id, n.name, f.state, f.job_id, f.prio, f.run_id, f.live_run, f.total, f.since
-		FROM f JOIN (SELECT u.part, u.name FROM databuild.event e, unnest(e.parts, e.names) AS u(part, name) WHERE e.kind = 'known') AS n ON n.part = f.id
+		FROM f JOIN databuild.name_fold n ON n.part = f.id
 		WHERE f.machine = 'partition'),
 	b AS (INSERT INTO databuild.trouble (part, attempts, misses, retry_at, cause, note, changed)
 		SELECT id, attempts, misses, until, cause, note, changed FROM f
@@ -229,18 +265,19 @@ BEGIN
 		FROM f JOIN databuild.want_fold AS w ON w.want_id = f.id WHERE f.machine = 'want'),
 	o AS (DELETE FROM databuild.once_live RETURNING part, event_id, ends_key),
 	l AS (INSERT INTO databuild.once_live (part, event_id, instance, ends_key)
-		SELECT f.id, f.past[i], f.past[i + 1], coalesce(o.ends_key, f.past[i]) FROM f CROSS JOIN LATERAL generate_series(1, cardinality(f.past), 2) AS i
-		LEFT JOIN o ON o.part = f.id AND o.event_id = f.past[i] WHERE f.machine = 'partition'),
+		SELECT r.part, r.event_id, r.instance, coalesce(o.ends_key, r.event_id)
+		FROM (SELECT b.part, b.event_id, b.instance FROM databuild.base_once_live b
+			UNION ALL SELECT f.id, f.past[i], f.past[i + 1] FROM f CROSS JOIN LATERAL generate_series(1, cardinality(f.past), 2) AS i
+			WHERE f.machine = 'partition') AS r LEFT JOIN o ON o.part = r.part AND o.event_id = r.event_id),
 	i AS (INSERT INTO databuild.taint (taint_id, created_at, state, reason)
 		SELECT f.id, f.since, f.state, t.reason FROM f JOIN databuild.taint_fold AS t ON t.taint_id = f.id WHERE f.machine = 'taint'),
 	h AS (INSERT INTO databuild.member (want_id, block, mask)
 		SELECT e.want_id, u.part >> 6, bit_or(1::bigint << (u.part & 63)::int)
-		FROM databuild.event e CROSS JOIN LATERAL unnest(e.parts) AS u(part)
-		JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A'
-		WHERE e.kind IN ('wanted', 'needed') GROUP BY 1, 2)
+		FROM databuild.wanted_fold e CROSS JOIN LATERAL unnest(e.parts) AS u(part)
+		JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A' GROUP BY 1, 2)
 	INSERT INTO databuild.run (run_id, started_at, lease_at, finished_at, lease, job_id, attempt, state, worker, outputs)
 		SELECT f.id, f.since, coalesce(l.lease_at, f.since), coalesce(f.until, 'infinity'), coalesce(l.lease, 300000000), f.job_id, f.attempts, f.state, c.worker, f.ids
-		FROM f JOIN (SELECT u.id, e.note AS worker FROM databuild.event e, unnest(e.runs) AS u(id) WHERE e.kind = 'claimed') AS c ON c.id = f.id
+		FROM f JOIN databuild.claim_fold c ON c.run_id = f.id
 		LEFT JOIN unnest(running, leases, lease_ats) AS l(run_id, lease, lease_at) ON l.run_id = f.id
 		WHERE f.machine = 'run';
 
@@ -254,7 +291,7 @@ BEGIN
 		JOIN databuild.partition p ON p.id = u.id AND p.state = 'L' WHERE r.state = 'R';
 	INSERT INTO databuild.read SELECT * FROM databuild.read_fold;
 	INSERT INTO databuild.run_note SELECT * FROM databuild.run_note_fold;
-	INSERT INTO databuild.publication SELECT event_id, recorded_at, parts, body FROM databuild.event WHERE kind = 'published';
+	INSERT INTO databuild.publication SELECT event_id, at, parts, metadata FROM databuild.publication_fold;
 	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;
 	INSERT INTO databuild.mark (low, job_id, rank, queue) SELECT DISTINCT 0, job_id, rank, 'r'::"char" FROM databuild.ready;
 	-- who waits, looks: that sets the watches
@@ -352,18 +389,20 @@ CREATE FUNCTION databuild.state_at(at timestamptz)
 	SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
+DECLARE
+	last_event bigint;
 BEGIN
 	IF at IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "at" must not be null';
 	END IF;
+	last_event := databuild.last_event($1);
 	RETURN QUERY
-	WITH upto AS (SELECT coalesce((SELECT e.event_id FROM databuild.event e WHERE e.recorded_at <= at ORDER BY e.event_id DESC LIMIT 1), 0) AS event_id),
-	f AS MATERIALIZED (SELECT f.* FROM upto, databuild.fold(upto.event_id) AS f WHERE f.machine = 'partition')
+	WITH f AS MATERIALIZED (SELECT f.* FROM databuild.fold(last_event) AS f WHERE f.machine = 'partition')
 	SELECT p.ref, databuild.place_name('partition', f.state), j.label, nullif(f.run_id, 0), nullif(f.live_run, 0), f.attempts, nullif(f.prio, -128), f.until, f.since
 	FROM f JOIN databuild.partition p ON p.id = f.id
-	LEFT JOIN (SELECT DISTINCT ON (e.job_id) e.job_id, e.body ->> 'label' AS label FROM databuild.event e, upto
-		WHERE e.kind = 'job_defined' AND e.event_id <= upto.event_id ORDER BY e.job_id, e.event_id DESC) AS j ON j.job_id = f.job_id;
+	LEFT JOIN (SELECT DISTINCT ON (e.job_id) e.job_id, e.definition ->> 'label' AS label FROM databuild.defined_fold e
+		WHERE e.event_id <= last_event ORDER BY e.job_id, e.event_id DESC) AS j ON j.job_id = f.job_id;
 END
 $$;
 COMMENT ON FUNCTION databuild.state_at IS
-'The partitions as they were at that time: the fold of the log up to the last event recorded by then. Reads the log from its start. Raises 22023.';
+'The partitions as they were at that time: the fold of the log up to the last event recorded by then. Reads the log from its start. Raises 22023, 55000 (what was so then was pruned).';

@@ -42,7 +42,7 @@ BEGIN
 	-- the log, from where the last tick stopped
 	after := coalesce((SELECT max(t.upto) FROM databuild.tally t), 0);
 	LOOP
-		WITH e AS (SELECT e.event_id, e.kind, cardinality(e.runs) AS runs FROM databuild.event e
+		WITH e AS (SELECT e.event_id, e.kind, cardinality(e.runs) AS runs FROM databuild.log e
 				WHERE e.event_id > after AND e.event_id <= settled ORDER BY e.event_id LIMIT 10000),
 		k AS (INSERT INTO databuild.tally AS t (kind, events, runs, upto)
 			SELECT e.kind, count(*), coalesce(sum(e.runs), 0), max(e.event_id) FROM e GROUP BY e.kind ORDER BY e.kind
@@ -153,9 +153,10 @@ CREATE VIEW databuild.stats AS
 		coalesce(n.partitions, 0)::bigint AS partitions,
 		(SELECT count(DISTINCT u.want_id) FROM databuild.counted c CROSS JOIN LATERAL unnest(c.late) AS u(want_id)) AS late_wants,
 		t.runs_succeeded, t.runs_failed, t.runs_missed, t.runs_lost, t.runs_canceled, t.events,
-		pg_total_relation_size('databuild.event') AS log_bytes,
 		(SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c
-			WHERE c.relnamespace = 'databuild'::regnamespace AND c.relkind = 'r' AND c.relname <> 'event') AS state_bytes,
+			WHERE c.relnamespace = 'databuild'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^(event|base)(_|$)') AS log_bytes,
+		(SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c
+			WHERE c.relnamespace = 'databuild'::regnamespace AND c.relkind = 'r' AND c.relname !~ '^(event|base)(_|$)') AS state_bytes,
 		(SELECT c.at FROM databuild.counted c WHERE c.chunk = -1) AS last_tick_at,
 		(SELECT a.at FROM databuild.counted_all a) AS counted_at
 	FROM (SELECT count(*) FILTER (WHERE s.paused) AS paused_jobs, coalesce(sum(s.queued), 0)::bigint AS queued, min(s.oldest_queued_at) AS oldest_queued_at,

@@ -53,6 +53,99 @@ CREATE TABLE databuild.event
 CREATE INDEX event_want ON databuild.event (want_id) WHERE want_id IS NOT NULL;
 CREATE INDEX event_job_dropped ON databuild.event (job_id) WHERE kind = 'job_dropped';
 
+/*
+ * The parts of the log, of which event itself is the whole and has no rows of
+ * its own.  Calls write event_0 by its name.  Now and then prune() lets an
+ * empty one take that name, and empties the older ones when all that is in
+ * them was folded into the base.  They are so few and always the same, so that
+ * a dump finds them where it is restored; they inherit and have no bounds, so
+ * that a call pays for none of this.
+ */
+DO $$
+BEGIN
+	SET LOCAL client_min_messages = warning;
+	FOR n IN 0 .. 7 LOOP
+		EXECUTE pg_catalog.format('CREATE TABLE databuild.event_%s (LIKE databuild.event INCLUDING INDEXES) INHERITS (databuild.event)', n);
+		EXECUTE pg_catalog.format('COMMENT ON TABLE databuild.event_%s IS %L', n, 'Internal: a part of the log; event_0 is the one that is written.');
+		PERFORM pg_catalog.pg_extension_config_dump(pg_catalog.format('databuild.event_%s', n)::pg_catalog.regclass, '');
+	END LOOP;
+END
+$$;
+
+/* ---- the base: what the log begins with, since prune() ---- */
+
+/*
+ * The fold of all events up to one, so that the state is the fold of the base
+ * and of the events after that.  What stands here of tokens are the columns of
+ * fold() and those that never change: name is a partition's ref or a run's
+ * worker, reason and body are a run's note or say what a want or taint is,
+ * others are of a run's claim (read.c).  Ended wants, and runs that made no
+ * instance which was the newest then, are not kept.
+ */
+CREATE TABLE databuild.base
+(
+	id			bigint		NOT NULL,
+	live_run	bigint,
+	run_id		bigint,
+	total		bigint,
+	changed		bigint,
+	since		timestamptz NOT NULL,
+	until		timestamptz,
+	job_id		int,
+	prio		int,
+	attempts	int,
+	misses		int,
+	machine		"char"		NOT NULL,		-- the first letter of its name
+	state		"char"		NOT NULL,
+	name		text,
+	cause		text,
+	note		text,
+	ids			bigint[],
+	others		bigint[],
+	reason		text,
+	made		bigint[],
+	body		jsonb,
+	PRIMARY KEY (machine, id)
+) WITH (fillfactor = 70);
+
+/* Which event that is, and the greatest time of what was folded; told: up to which event the log says so.  A row at most. */
+CREATE TABLE databuild.pruned
+(
+	one			boolean		NOT NULL DEFAULT true PRIMARY KEY CHECK (one),
+	upto		bigint		NOT NULL,
+	at			timestamptz NOT NULL,
+	told		bigint		NOT NULL
+);
+
+CREATE TABLE databuild.base_job
+(
+	job_id		int			NOT NULL PRIMARY KEY,
+	kind		text		NOT NULL,
+	definition	jsonb
+);
+
+CREATE TABLE databuild.base_member
+(
+	want_id		bigint		NOT NULL,
+	event_id	bigint		NOT NULL,
+	parts		bigint[],
+	PRIMARY KEY (want_id, event_id)
+);
+
+CREATE TABLE databuild.base_declared
+(
+	part		bigint		NOT NULL,
+	kind		text		NOT NULL,
+	others		bigint[]	NOT NULL,
+	PRIMARY KEY (part, kind)
+);
+
+CREATE TABLE databuild.base_read (run_id bigint NOT NULL, part bigint NOT NULL, instance bigint NOT NULL, PRIMARY KEY (run_id, part));
+CREATE TABLE databuild.base_once_live (event_id bigint NOT NULL, part bigint NOT NULL, instance bigint NOT NULL, PRIMARY KEY (event_id, part));
+CREATE TABLE databuild.base_publication (event_id bigint NOT NULL PRIMARY KEY, at timestamptz NOT NULL, parts bigint[] NOT NULL, metadata jsonb);
+CREATE TABLE databuild.base_taint_part (taint_id bigint NOT NULL, part bigint NOT NULL, run bigint NOT NULL, PRIMARY KEY (part, taint_id));
+CREATE INDEX base_taint_part_taint ON databuild.base_taint_part (taint_id);
+
 CREATE TABLE databuild.job
 (
 	job_id		int			NOT NULL PRIMARY KEY,
@@ -404,13 +497,24 @@ CREATE FUNCTION databuild.event_guard() RETURNS trigger
 	LANGUAGE C SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_event_guard';
 
-CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE ON databuild.event
+CREATE TRIGGER event_append_only BEFORE INSERT OR UPDATE OR DELETE ON databuild.event
 	FOR EACH ROW EXECUTE FUNCTION databuild.event_guard();
 CREATE TRIGGER event_append_only_truncate BEFORE TRUNCATE ON databuild.event
 	FOR EACH STATEMENT EXECUTE FUNCTION databuild.event_guard();
 
 ALTER TABLE databuild.event ENABLE ALWAYS TRIGGER event_append_only;
 ALTER TABLE databuild.event ENABLE ALWAYS TRIGGER event_append_only_truncate;
+
+DO $$
+BEGIN
+	FOR n IN 0 .. 7 LOOP
+		EXECUTE pg_catalog.format('CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE ON databuild.event_%s FOR EACH ROW EXECUTE FUNCTION databuild.event_guard()', n);
+		EXECUTE pg_catalog.format('CREATE TRIGGER event_append_only_truncate BEFORE TRUNCATE ON databuild.event_%s FOR EACH STATEMENT EXECUTE FUNCTION databuild.event_guard()', n);
+		EXECUTE pg_catalog.format('ALTER TABLE databuild.event_%s ENABLE ALWAYS TRIGGER event_append_only', n);
+		EXECUTE pg_catalog.format('ALTER TABLE databuild.event_%s ENABLE ALWAYS TRIGGER event_append_only_truncate', n);
+	END LOOP;
+END
+$$;
 
 /* ---- what pg_dump takes along: everything but what was counted; marks were safe in its snapshot ---- */
 
@@ -420,6 +524,15 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.partition_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.want_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.taint_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.event', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.base', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.pruned', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.base_job', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.base_member', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.base_declared', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.base_read', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.base_once_live', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.base_publication', '');
+SELECT pg_catalog.pg_extension_config_dump('databuild.base_taint_part', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.job', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.worker_job', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.partition', '');

@@ -20,10 +20,18 @@ CREATE VIEW databuild.partitions AS
 	LEFT JOIN databuild.publication b ON b.event_id = p.live_run;
 COMMENT ON VIEW databuild.partitions IS 'Every known partition and its state: missing, queued (waits for a worker), building, upstream_building (waits for inputs), up_for_retry (backs off until retry_at), live, failed (stays so until retry() or publish()), upstream_failed (an input failed), tainted (was live, is invalid, and nobody makes it anew). run_id makes or made the canonical instance, live_run_id the newest that became live; priority is that of its wants while one is at work on it.';
 
+/* The log as it is since it was pruned, of which event may still have more. */
+CREATE VIEW databuild.log AS
+	SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.role, e.want_id, e.taint_id, e.job_id, e.priority, e.until, e.cause, e.note, e.runs, e.parts,
+		e.sizes, e.others, e.names, e.body
+	FROM databuild.event e WHERE e.event_id > coalesce((SELECT n.upto FROM databuild.pruned n), 0);
+COMMENT ON VIEW databuild.log IS 'Internal: the events that were not pruned.';
+
 CREATE FUNCTION databuild.dropped_label(job_id int) RETURNS text
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT e.body ->> 'label' FROM databuild.event e WHERE e.kind = 'job_dropped' AND e.job_id = $1
+	SELECT d.body ->> 'label' FROM (SELECT b.definition AS body FROM databuild.base_job b WHERE b.kind = 'job_dropped' AND b.job_id = $1
+		UNION ALL SELECT e.body FROM databuild.event e WHERE e.kind = 'job_dropped' AND e.job_id = $1) AS d LIMIT 1
 $$;
 COMMENT ON FUNCTION databuild.dropped_label IS 'Internal: the label that a dropped job had.';
 
@@ -36,7 +44,7 @@ CREATE VIEW databuild.job_runs AS
 	FROM databuild.run r
 	LEFT JOIN databuild.job j ON j.job_id = r.job_id
 	LEFT JOIN databuild.run_note n ON n.run_id = r.run_id;
-COMMENT ON VIEW databuild.job_runs IS 'Every run: one attempt of one worker to make its partitions. state: running, succeeded, failed, dep_miss (inputs were lacking), canceled or lost (its lease ended).';
+COMMENT ON VIEW databuild.job_runs IS 'Every run that was not pruned: one attempt of one worker to make its partitions. state: running, succeeded, failed, dep_miss (inputs were lacking), canceled or lost (its lease ended).';
 
 CREATE VIEW databuild.instances AS
 	SELECT p.ref, r.run_id,
@@ -52,7 +60,7 @@ CREATE VIEW databuild.instances AS
 	FROM databuild.publication b
 	CROSS JOIN LATERAL unnest(b.parts) AS o(id)
 	JOIN databuild.partition p ON p.id = o.id;
-COMMENT ON VIEW databuild.instances IS 'Every build of every partition: by a run, or published (then run_id is the number of the event). state: building, live, missed, failed, canceled or lost.';
+COMMENT ON VIEW databuild.instances IS 'Every build of every partition that was not pruned: by a run, or published (then run_id is the number of the event). state: building, live, missed, failed, canceled or lost.';
 
 CREATE VIEW databuild.declared_wait AS
 	SELECT t.want_id, t.waiter, i.block, i.mask & m.mask AS mask
@@ -61,6 +69,14 @@ CREATE VIEW databuild.declared_wait AS
 	JOIN databuild.member m ON m.want_id = t.want_id AND m.block = i.block
 	WHERE t.declared AND i.mask & m.mask <> 0;
 COMMENT ON VIEW databuild.declared_wait IS 'Internal: for which of its declared inputs, as bitmaps, a partition waits by which derivative want.';
+
+/* The refs of each want, by the events that said so. */
+CREATE VIEW databuild.wanted_fold AS
+	SELECT m.want_id, m.event_id, m.parts, b.body
+	FROM databuild.base_member m JOIN databuild.base b ON b.machine = 'w' AND b.id = m.want_id
+	UNION ALL
+	SELECT e.want_id, e.event_id, e.parts, e.body FROM databuild.log e WHERE e.kind IN ('wanted', 'needed');
+COMMENT ON VIEW databuild.wanted_fold IS 'Internal: what of wants never changes, and their refs, as the log says it.';
 
 /*
  * In force: the bitmaps; ended: the log.  A derivative want that waiters share
@@ -76,7 +92,7 @@ CREATE VIEW databuild.want_part AS
 	UNION ALL
 	SELECT w.want_id, u.part
 	FROM databuild.want w
-	JOIN databuild.event e ON e.want_id = w.want_id AND e.kind IN ('wanted', 'needed')
+	JOIN databuild.wanted_fold e ON e.want_id = w.want_id
 	CROSS JOIN LATERAL unnest(e.parts) AS u(part)
 	WHERE w.state <> 'A';
 COMMENT ON VIEW databuild.want_part IS 'Internal: the partitions of wants, by id.';
@@ -129,7 +145,7 @@ CREATE VIEW databuild.wants AS
 			count(*) FILTER (WHERE p.state = 'U') AS upstream_building
 		FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part
 		WHERE m.want_id = w.want_id) AS s;
-COMMENT ON VIEW databuild.wants IS 'Every want. state: canceled, expired, for a derivative one successful; of one that is still active the first that applies to its partitions: failed, upstream_failed (any is), successful (all are live), building, upstream_building (any is), idle. A derivative one was made by databuild, because a run missed its refs (run_id) or they are declared inputs; its due time and expiry are those of the wants behind it: the earliest, the latest.';
+COMMENT ON VIEW databuild.wants IS 'Every want that was not pruned. state: canceled, expired, for a derivative one successful; of one that is still active the first that applies to its partitions: failed, upstream_failed (any is), successful (all are live), building, upstream_building (any is), idle. A derivative one was made by databuild, because a run missed its refs (run_id) or they are declared inputs; its due time and expiry are those of the wants behind it: the earliest, the latest.';
 
 CREATE VIEW databuild.edge AS
 	SELECT t.waiter, b AS upstream, nullif(w.run_id, 0) AS run_id
@@ -152,7 +168,7 @@ COMMENT ON VIEW databuild.late_wants IS 'Wants in force whose sla has passed whi
 
 CREATE VIEW databuild.taints AS
 	SELECT taint_id, databuild.place_name('taint', state) AS state, reason, created_at FROM databuild.taint;
-COMMENT ON VIEW databuild.taints IS 'Every taint, active or canceled. An active one still marks what was not made anew since.';
+COMMENT ON VIEW databuild.taints IS 'Every taint that was not pruned, active or canceled. An active one still marks what was not made anew since.';
 
 CREATE VIEW databuild.taint_partitions AS
 	SELECT x.taint_id, p.ref, x.run AS run_id
@@ -209,12 +225,12 @@ CREATE VIEW databuild.events AS
 			'cause', e.cause,
 			CASE e.kind WHEN 'claimed' THEN 'worker' ELSE 'reason' END, e.note))
 			|| CASE WHEN e.kind LIKE 'job\_%' THEN jsonb_build_object('definition', e.body)
-				WHEN e.kind = 'wanted' THEN coalesce(e.body, '{}')
+				WHEN e.kind IN ('wanted', 'pruned') THEN coalesce(e.body, '{}')
 				WHEN e.body IS NULL THEN '{}' ELSE jsonb_build_object('metadata', e.body) END AS body,
 		coalesce(e.role, e.actor) AS role
-	FROM databuild.event e
+	FROM databuild.log e
 	LEFT JOIN databuild.job j ON j.job_id = e.job_id;
-COMMENT ON VIEW databuild.events IS 'The log. actor is the session user, role on whose behalf the call was made: what SET ROLE or a SECURITY DEFINER function said. An event on several runs has run_id NULL and body.runs. The kinds are in event_kinds.';
+COMMENT ON VIEW databuild.events IS 'The log, from where it was pruned. actor is the session user, role on whose behalf the call was made: what SET ROLE or a SECURITY DEFINER function said. An event on several runs has run_id NULL and body.runs. The kinds are in event_kinds.';
 
 CREATE FUNCTION databuild.event_kinds(OUT kind text, OUT meaning text, OUT tells text[])
 	RETURNS SETOF record

@@ -306,6 +306,24 @@ END
 $$;
 COMMENT ON FUNCTION databuild.why_tree IS 'Internal: the rows of why().';
 
+/* None of the log by then: 0, the empty state, unless the log was pruned. */
+CREATE FUNCTION databuild.last_event(at timestamptz) RETURNS bigint
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	n databuild.pruned%ROWTYPE;
+	last bigint := (SELECT e.event_id FROM databuild.log e WHERE e.recorded_at <= $1 ORDER BY e.event_id DESC LIMIT 1);
+BEGIN
+	SELECT * INTO n FROM databuild.pruned;
+	IF last IS NULL AND n.at > $1 THEN
+		RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('what was so at %s was pruned', $1),
+			HINT = format('The log tells what was so since %s.', n.at);
+	END IF;
+	RETURN coalesce(last, n.upto, 0);
+END
+$$;
+COMMENT ON FUNCTION databuild.last_event IS 'Internal: the last event recorded by then; 0: none. Raises 55000 if it was pruned with later ones.';
+
 /*
  * The same for a time in the past, from nothing but the log: state by the
  * fold, edges and wants by the events up to then.  No hints: it is over.
@@ -318,26 +336,25 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	asked_id bigint := (SELECT p.id FROM databuild.partition p WHERE p.ref = asked);
-	last_event bigint := coalesce((SELECT e.event_id FROM databuild.event e WHERE e.recorded_at <= at ORDER BY e.event_id DESC LIMIT 1), 0);
+	last_event bigint;
 BEGIN
 	IF asked IS NULL OR max_depth IS NULL OR max_children IS NULL OR max_depth < 0 OR max_children < 0 THEN
 		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'why() needs a partition, and a depth and number of children that are not negative';
 	END IF;
+	last_event := databuild.last_event($4);
 	RETURN QUERY
 	WITH RECURSIVE f AS MATERIALIZED (SELECT f.* FROM databuild.fold(last_event) AS f),
-	j AS MATERIALIZED (SELECT DISTINCT ON (e.job_id) e.job_id, e.kind, e.body ->> 'label' AS label, (e.body ->> 'is_source')::boolean AS is_source,
-			(e.body ->> 'paused')::boolean AS paused, (e.body ->> 'max_attempts')::int AS max_attempts
-		FROM databuild.event e WHERE e.kind IN ('job_defined', 'job_dropped', 'job_paused', 'job_resumed') AND e.event_id <= last_event
+	j AS MATERIALIZED (SELECT DISTINCT ON (e.job_id) e.job_id, e.kind, e.definition ->> 'label' AS label, (e.definition ->> 'is_source')::boolean AS is_source,
+			(e.definition ->> 'paused')::boolean AS paused, (e.definition ->> 'max_attempts')::int AS max_attempts
+		FROM databuild.defined_fold e WHERE e.event_id <= last_event
 		ORDER BY e.job_id, e.event_id DESC),
 	declared AS MATERIALIZED (SELECT d.part, u.input
-		FROM (SELECT DISTINCT ON (s.part) s.part, e.others[s.upto - s.n::int + 1 : s.upto] AS inputs
-			FROM databuild.event e CROSS JOIN LATERAL (SELECT a.part, a.n, (sum(a.n) OVER (ORDER BY a.i))::int AS upto
-				FROM unnest(e.parts, e.sizes) WITH ORDINALITY AS a(part, n, i)) AS s
-			WHERE e.kind = 'declared' AND e.event_id <= last_event ORDER BY s.part, e.event_id DESC) AS d
+		FROM (SELECT DISTINCT ON (s.part) s.part, s.others AS inputs FROM databuild.declared_fold s
+			WHERE s.kind = 'declared' AND s.event_id <= last_event ORDER BY s.part, s.event_id DESC) AS d
 		CROSS JOIN LATERAL unnest(d.inputs) AS u(input)),
 	-- wants in force then, and what they cover; one that waiters share, as far as they need it
 	w AS MATERIALIZED (SELECT f.id, f.attempts = 1 AND f.run_id = 0 AS shared, e.parts
-		FROM f JOIN databuild.event e ON e.want_id = f.id AND e.kind IN ('wanted', 'needed') AND e.event_id <= last_event
+		FROM f JOIN databuild.wanted_fold e ON e.want_id = f.id AND e.event_id <= last_event
 		WHERE f.machine = 'want' AND f.state = 'A' AND ((e.body ->> 'expires_at')::timestamptz > at) IS NOT FALSE),
 	edge AS MATERIALIZED (SELECT DISTINCT p.id AS waiter, u.part AS upstream
 		FROM f AS p CROSS JOIN LATERAL unnest(p.ids) AS x(want_id) JOIN w ON w.id = x.want_id AND NOT w.shared CROSS JOIN LATERAL unnest(w.parts) AS u(part)
@@ -416,7 +433,7 @@ $$;
 COMMENT ON FUNCTION databuild.why IS
 'Why the partition is not live, down to the causes: one row of depth 0 about it, then what it waits for, failed ones first, as a tree in reading order.
 max_depth: how far to follow; max_children: how many inputs of each to show; 1,000 rows at most.
-at: why it was not live at that time, from the log up to then, which is read from its start; what the log does not hold (leases, collisions, how full a job was, how many came before it) is not told.
+at: why it was not live at that time, from the log up to then, which is read from its start; what the log does not hold (leases, collisions, how full a job was, how many came before it) is not told. 55000 if the log of then was pruned.
 The reason is the first that applies of: stale, live, ambiguous_job, unknown, not_wanted, no_job, waiting_for_publish, cycle, failed, building, lease_overdue, collision, backing_off, upstream_failed, waiting_for_upstream, settling (the next call or tick moves it), job_paused, job_full, waiting_for_worker, tainted; the README says more of each. A chain ends in one that is not about another partition.
 Reads only. Raises 22023.';
 
@@ -500,7 +517,12 @@ BEGIN
 			SELECT x.depth + 1, x.part, d.run_id, d.part, d.instance FROM x JOIN databuild.read d ON d.run_id = x.instance WHERE x.depth < max_depth)
 		SELECT x.depth, o.ref, x.run_id, i.ref, x.instance, i.live_run <> x.instance
 		FROM x JOIN databuild.partition o ON o.id = x.made JOIN databuild.partition i ON i.id = x.part
-		ORDER BY x.depth, o.ref, x.run_id, i.ref;
+		UNION
+		SELECT x.depth + 1, i.ref, x.instance, NULL, NULL, NULL
+		FROM x JOIN databuild.partition i ON i.id = x.part
+		WHERE x.depth < max_depth AND NOT EXISTS (SELECT FROM databuild.run r WHERE r.run_id = x.instance)
+			AND NOT EXISTS (SELECT FROM databuild.publication b WHERE b.event_id = x.instance)
+		ORDER BY 1, 2, 3, 4;
 	ELSE
 		RETURN QUERY WITH RECURSIVE x AS (
 			SELECT 1 AS depth, m.id AS made, d.run_id, asked.id AS part, asked.live_run AS instance
@@ -520,7 +542,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION databuild.lineage IS
-'From what the newest instance of the partition was made, by what its run really read (upstream), or what was made from it (downstream), a row a run and input, to a depth. input_run_id: the instance that was read (a run, or the event of a publication); stale: there is a newer one, or it was forgotten. Reads only.
+'From what the newest instance of the partition was made, by what its run really read (upstream), or what was made from it (downstream), a row a run and input, to a depth. input_run_id: the instance that was read (a run, or the event of a publication); stale: there is a newer one, or it was forgotten. A row without input: what is known of that instance, which was replaced, was pruned. Reads only.
 Raises 22023, 42704 (a ref that is not known).';
 
 /* ---- the dry plan ---- */

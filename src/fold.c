@@ -7,6 +7,12 @@
  * the tables with them or make the tables from them.  It reads with the
  * snapshot of the statement that calls it, takes no lock and writes nothing,
  * so that it runs on a standby, too.
+ *
+ * Where the log was pruned, the fold begins with the base: the tokens as they
+ * were after the last event that is gone.  prune() moves the base forward, for
+ * which it needs, of the fold up to an event, only the tokens that the events
+ * since the base name; so these are loaded as they are met, and the rest is
+ * left alone.
  */
 #include "store.h"
 
@@ -66,12 +72,159 @@ apply(Marking *m, const Event *e)
 				 errdetail("The log is damaged, or was not written by databuild alone.")));
 }
 
-static void
-fold_events(Marking *m, int64 upto)
+/* ---- the base ---- */
+
+/* As BASE_COLUMNS has them, which are those of fold(). */
+static int64
+token_of_row(Marking *m, Machine machine, const Rows *rows, int i)
 {
-	int64		after = 0;
+	int64		id = rows_int64(rows, i, 1);
+	void	   *token = marking_add(m, machine, id);
+	int			place = net_place_by_letter(machine, rows_char(rows, i, 2));
+
+	switch (machine)
+	{
+		case PARTITION:
+			{
+				Partition  *p = token;
+				char	   *cause = rows_text(rows, i, 11);
+
+				p->place = (PartitionPlace) place;
+				p->job = rows_int32(rows, i, 3);
+				p->prio = rows_int32(rows, i, 4);
+				p->run = rows_int64(rows, i, 5);
+				p->live_run = rows_int64(rows, i, 6);
+				p->since = rows_int64(rows, i, 7);
+				p->retry_at = time_or_none(rows, i, 8);
+				p->attempts = rows_int32(rows, i, 9);
+				p->misses = rows_int32(rows, i, 10);
+				p->cause = cause == NULL ? CAUSE_NONE : cause_by_name(cause);
+				p->note = rows_text(rows, i, 12);
+				rows_ids(rows, i, 13, &p->waits);
+				p->ticket = rows_int64(rows, i, 14);
+				p->changed = rows_int64(rows, i, 15);
+				break;
+			}
+		case RUN:
+			{
+				Run		   *r = token;
+
+				r->place = (RunPlace) place;
+				r->job = rows_int32(rows, i, 3);
+				r->started = rows_int64(rows, i, 7);
+				r->finished = time_or_none(rows, i, 8);
+				r->attempt = rows_int32(rows, i, 9);
+				rows_ids(rows, i, 13, &r->outputs);
+				break;
+			}
+		case WANT:
+			{
+				Want	   *w = token;
+
+				w->place = (WantPlace) place;
+				w->prio = rows_int32(rows, i, 4);
+				w->run = rows_int64(rows, i, 5);
+				w->created = rows_int64(rows, i, 7);
+				w->ended = time_or_none(rows, i, 8);
+				w->derivative = rows_int32(rows, i, 9) != 0;
+				w->total = rows_int64(rows, i, 14);
+				break;
+			}
+		case TAINT:
+			{
+				Taint	   *t = token;
+
+				t->place = (TaintPlace) place;
+				t->created = rows_int64(rows, i, 7);
+				break;
+			}
+	}
+	return id;
+}
+
+/* All tokens of the base. */
+static void
+load_base(Marking *m)
+{
+	for (int machine = 0; machine < N_MACHINES; machine++)
+	{
+		int64		after = 0;
+		int			n;
+
+		do
+		{
+			Datum		args[] = {CharGetDatum(net_machine_name((Machine) machine)[0]), Int64GetDatum(after), Int32GetDatum(BATCH)};
+			Rows		rows = store_read(Q_BASE_NEXT, args, NULL);
+
+			CHECK_FOR_INTERRUPTS();
+			n = rows.n;
+			for (int i = 0; i < n; i++)
+				after = token_of_row(m, (Machine) machine, &rows, i);
+			rows_free(&rows);
+		} while (n == BATCH);
+	}
+}
+
+/* Of the tokens that the events move, those of the base that the marking has not yet. */
+static void
+load_named(Marking *m, const Event *events, int n)
+{
+	Ids			named[N_MACHINES] = {{0}};
+
+	for (int i = 0; i < n; i++)
+	{
+		const Event *e = &events[i];
+
+		for (int k = 0; k < e->parts.n; k++)
+			ids_add(&named[PARTITION], e->parts.at[k]);
+		for (int k = 0; k < e->runs.n; k++)
+			ids_add(&named[RUN], e->runs.at[k]);
+		if (e->want != 0)
+			ids_add(&named[WANT], e->want);
+		if (e->taint != 0)
+			ids_add(&named[TAINT], e->taint);
+	}
+	for (int machine = 0; machine < N_MACHINES; machine++)
+	{
+		Ids			lacking = {0};
+		Datum		args[2] = {CharGetDatum(net_machine_name((Machine) machine)[0])};
+		Rows		rows;
+
+		ids_sort(&named[machine]);
+		for (int i = 0; i < named[machine].n; i++)
+			if (marking_token(m, (Machine) machine, named[machine].at[i]) == NULL)
+				ids_add(&lacking, named[machine].at[i]);
+		if (lacking.n == 0)
+			continue;
+		args[1] = ids_datum(&lacking);
+		rows = store_read(Q_BASE_SOME, args, NULL);
+		for (int i = 0; i < rows.n; i++)
+			(void) token_of_row(m, (Machine) machine, &rows, i);
+		rows_free(&rows);
+	}
+}
+
+static int64
+base_upto(void)
+{
+	Rows		rows = store_read(Q_BASE_UPTO, NULL, NULL);
+	int64		upto = rows.n > 0 ? rows_int64(&rows, 0, 0) : 0;
+
+	rows_free(&rows);
+	return upto;
+}
+
+/* With all: every token, else those that the events since the base name. */
+static void
+fold_events(Marking *m, int64 upto, bool all)
+{
+	int64		base = base_upto();
+	int64		after = base;
+	Event	   *events = palloc(sizeof(Event) * BATCH);
 	int			n;
 
+	if (base > 0 && all)
+		load_base(m);
 	do
 	{
 		Datum		args[] = {Int64GetDatum(after), Int64GetDatum(upto), Int32GetDatum(BATCH)};
@@ -80,13 +233,14 @@ fold_events(Marking *m, int64 upto)
 		CHECK_FOR_INTERRUPTS();
 		n = rows.n;
 		for (int i = 0; i < n; i++)
-		{
-			Event		e = event_of_row(&rows, i);
-
-			apply(m, &e);
-			after = e.id;
-		}
+			events[i] = event_of_row(&rows, i);
 		rows_free(&rows);
+		if (base > 0 && !all)
+			load_named(m, events, n);
+		for (int i = 0; i < n; i++)
+			apply(m, &events[i]);
+		if (n > 0)
+			after = events[n - 1].id;
 	} while (n == BATCH);
 }
 
@@ -191,7 +345,7 @@ put_all(ReturnSetInfo *result, const Marking *m)
 
 PG_FUNCTION_INFO_V1(databuild_fold);
 
-/* The fold up to an event, or, by default, of the whole log. */
+/* The fold up to an event, or, for NULL, of the whole log. */
 Datum
 databuild_fold(PG_FUNCTION_ARGS)
 {
@@ -201,7 +355,7 @@ databuild_fold(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	level = store_open();
-	fold_events(&m, upto);
+	fold_events(&m, upto, PG_GETARG_BOOL(1));
 	put_all((ReturnSetInfo *) fcinfo->resultinfo, &m);
 	store_close(level);
 	return (Datum) 0;

@@ -122,6 +122,21 @@ put_rows(const Rows *rows, ReturnSetInfo *result)
 	}
 }
 
+/* What comes next after one that is gone is not known; asked after the rows were read, so that none of them is missing. */
+static void
+check_pruned(int64 after)
+{
+	Rows		rows = store_rows(Q_BASE_UPTO, NULL, NULL);
+	int64		upto = rows.n > 0 ? rows_int64(&rows, 0, 0) : 0;
+
+	if (after < upto && upto > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the events after " INT64_FORMAT " were pruned, up to event " INT64_FORMAT, after, upto),
+				 errhint("Read the state from the views, then SELECT * FROM databuild.read_events(" INT64_FORMAT ") and on.", upto)));
+	rows_free(&rows);
+}
+
 PG_FUNCTION_INFO_V1(databuild_read_events);
 
 /* The horizon first, then the snapshot: what is settled then is visible. */
@@ -147,6 +162,7 @@ databuild_read_events(PG_FUNCTION_ARGS)
 	rows = store_rows(Q_EVENTS_SHOWN, args, NULL);
 	put_rows(&rows, (ReturnSetInfo *) fcinfo->resultinfo);
 	rows_free(&rows);
+	check_pruned(DatumGetInt64(args[0]));
 	store_close(level);
 	return (Datum) 0;
 }

@@ -1025,27 +1025,46 @@ take_outputs(Call *c, const Run *r)
 	return busy.n == 0;
 }
 
+/* Those that have a row: of what prune() took, timers are left. */
+static Ids
+still_there(Statement read, const Ids *ids)
+{
+	Datum		args[] = {ids_datum(ids)};
+	Ids			none = {0};
+
+	return ids->n == 0 ? none : store_ids(read, args);
+}
+
 static void
 leases_due(Call *c, const Ids *ids)
 {
 	Ids			again = {0};
 	Ids			times = {0};
 	Ids			lost = {0};
+	Ids			busy = {0};
 
 	(void) load_runs(c, ids, LOCK_SKIP);
 	for (int i = 0; i < ids->n; i++)
 	{
 		Run		   *r = marking_token(&c->m, RUN, ids->at[i]);
 
-		if (r != NULL && r->place != R_RUNNING)
+		if (r == NULL)
+			ids_add(&busy, ids->at[i]);
+		if (r == NULL || r->place != R_RUNNING)
 			continue;
-		if (r != NULL && r->lease_at <= c->now && take_outputs(c, r))
+		if (r->lease_at <= c->now && take_outputs(c, r))
 		{
 			ids_add(&lost, r->id);
 			continue;
 		}
 		ids_add(&again, ids->at[i]);
-		ids_add(&times, r != NULL && r->lease_at > c->now ? r->lease_at : c->now);
+		ids_add(&times, r->lease_at > c->now ? r->lease_at : c->now);
+	}
+	busy = still_there(Q_RUNS_READ, &busy);
+	for (int i = 0; i < busy.n; i++)
+	{
+		ids_add(&again, busy.at[i]);
+		ids_add(&times, c->now);
 	}
 	timer_add('L', &times, &again);
 	if (lost.n > 0)
@@ -1094,6 +1113,7 @@ ends_due(Call *c, const Ids *ids)
 	Ids			times = {0};
 
 	take_wants(c, ids, &busy);
+	busy = still_there(Q_WANTS_READ, &busy);
 	for (int i = 0; i < busy.n; i++)
 		ids_add(&times, c->now);
 	timer_add('E', &times, &busy);

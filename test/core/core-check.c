@@ -353,6 +353,7 @@ static const char *const event_signals[][5] = {
 	{"retried", "", "", "", "retried"},
 	{"forgotten", "", "", "", "forgotten"},
 	{"prioritised", "", "", "", "prioritised"},
+	{"pruned", "", "", "", ""},
 };
 
 #define N_EVENTS ((int) (sizeof(event_signals) / sizeof(event_signals[0])))
