@@ -998,7 +998,7 @@ static const Direct directs[N_QUERIES] = {
 	[Q_MEMBER_ADD] = {insert, "member", NULL, LOCK_NONE, {{"want_id", SAME, 0}, {"block", EACH, 1}, {"mask", EACH, 2}}},
 	[Q_WATCH_TAKE] = {none_there, "watch", "watch_upstream", LOCK_NONE, {{"upstream"}}},
 
-	[Q_EVENT_APPEND] = {insert, "event", NULL, LOCK_NONE,
+	[Q_EVENT_APPEND] = {insert, "event_0", NULL, LOCK_NONE,
 		{{"event_id", SAME, 0}, {"recorded_at", SAME, 1}, {"kind", SAME, 2}, {"actor", SESSION_USER}, {"role", SAME, 16},
 			{"want_id", SAME, 3}, {"taint_id", SAME, 4}, {"job_id", SAME, 5}, {"priority", SAME, 6}, {"until", SAME, 7},
 			{"cause", SAME, 8}, {"note", SAME, 9}, {"runs", SAME, 10}, {"parts", SAME, 11}, {"sizes", SAME, 12},
