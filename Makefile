@@ -1,13 +1,15 @@
 # databuild: make, make install, make installcheck, make core-check, make core-check-sanitized, make model-check,
 # make tap-check, make dist
 
-MODULE_big = databuild
 EXTENSION = databuild
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" databuild.control)
+
+# A library for each version: src/databuild.c says why. databuild.control names it, too.
+MODULE_big = databuild-$(EXTVERSION)
 
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/core/*.c))
 
 SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/stats.sql sql/prune.sql sql/pictures.sql sql/rights.sql sql/grants.sql
-EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" databuild.control)
 UPGRADES = $(wildcard sql/upgrade/*--$(EXTVERSION).sql)
 DATA_built = sql/databuild--$(EXTVERSION).sql $(UPGRADES:sql/upgrade/%=sql/databuild--%)
 
@@ -25,7 +27,7 @@ ISOLATION_OPTS = --inputdir=test/isolation
 # For packagers, whose compiler may know more: make WERROR=
 WERROR ?= -Werror
 
-PG_CPPFLAGS = -I$(srcdir)/src
+PG_CPPFLAGS = -I$(srcdir)/src -DDATABUILD_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	-Wswitch-enum -Wno-declaration-after-statement $(WERROR)
 EXTRA_CLEAN = $(DATA_built) test/core/core-check test/core/core-check-sanitized test/model/model-check test/model/pg \
@@ -39,9 +41,10 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*.def src/core/*.h src/core/*.def)
+src/databuild.o src/databuild.bc: databuild.control
 
 $(WORKER_OBJS): src/worker/worker.h | libpq-headers
-$(WORKER_OBJS): override CPPFLAGS += -I$(includedir) -DDATABUILD_VERSION='"$(EXTVERSION)"'
+$(WORKER_OBJS): override CPPFLAGS += -I$(includedir)
 
 databuild-worker: $(WORKER_OBJS)
 	$(CC) $(CFLAGS) $^ $(LDFLAGS) $(libpq) -o $@
@@ -54,10 +57,13 @@ sql/databuild--$(EXTVERSION).sql: $(SQL_PARTS)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION databuild" to load this file. \quit'; cat $(SQL_PARTS)) >$@
 
 # sql/upgrade/OLD--NEW.sql, perhaps empty, is what must be done by hand: to tables, and to what cannot be replaced. All
-# functions, views and comments are replaced after that. See sql/upgrade/begin.sql.
-sql/databuild--%--$(EXTVERSION).sql: sql/upgrade/%--$(EXTVERSION).sql sql/upgrade/begin.sql $(SQL_PARTS)
+# functions, views and comments are replaced after that, and roles get what is new in what they were granted. See
+# sql/upgrade/begin.sql and end.sql.
+sql/databuild--%--$(EXTVERSION).sql: sql/upgrade/%--$(EXTVERSION).sql sql/upgrade/begin.sql sql/upgrade/end.sql $(SQL_PARTS)
 	(printf '%s\n' '\echo Use "ALTER EXTENSION databuild UPDATE" to load this file. \quit'; cat sql/upgrade/begin.sql $<; \
-		sed 's/^CREATE \(FUNCTION\|PROCEDURE\|VIEW\) /CREATE OR REPLACE \1 /' $(filter-out sql/tables.sql,$(SQL_PARTS))) >$@
+		(sed -n '/^CREATE FUNCTION /,/;$$/p' sql/tables.sql; cat $(filter-out sql/tables.sql,$(SQL_PARTS))) | \
+			sed -e 's/^CREATE \(FUNCTION\|PROCEDURE\|VIEW\) /CREATE OR REPLACE \1 /' -e '/^REVOKE ALL /d'; \
+		cat sql/upgrade/end.sql) >$@
 
 # The core alone, without PostgreSQL: every cell of the net, every rule.
 CORE = $(wildcard src/core/*.c src/core/*.h src/core/*.def test/core/*.c)

@@ -40,7 +40,7 @@ CREATE VIEW databuild.rights AS
 		('application', '{want,cancel_want,remake,wait_want,want_due,publish,track,untrack,record_change}'),
 		('operator', '{define_job,define_source,drop_job,pause_job,resume_job,cancel_run,retry,retry_want,taint,cancel_taint,forget,
 			tick,verify,check_invariants,prune,prune_step,prune_instances,prune_told,prune_part}'),
-		('owner', '{replay,grant_reader,grant_worker,grant_operator,revoke_role,grant_classes}'),
+		('owner', '{replay,grant_reader,grant_worker,grant_operator,revoke_role,grant_classes,grant_in_update}'),
 		('owner', '{horizon,fold,nth,in_flight,event_guard,makers,inputs_of,queue_place,inputs_not_live,is_covered,reason_of,causes_of,
 			why_tree,why_then,last_event,count_some,dot_text,html_text,html_time,html_grid,html_runs}'),
 		('owner', '{counted_all,state_look,declared_wait,want_part,edge,log,name_fold,claim_fold,run_note_fold,wanted_fold,want_fold,declared_fold,input_fold,output_fold,taint_fold,
@@ -86,6 +86,12 @@ END
 $$;
 COMMENT ON FUNCTION databuild.grant_classes IS
 'Internal: grants what these classes of databuild.rights have; none: revokes all.';
+
+CREATE FUNCTION databuild.grant_in_update(command text) RETURNS void
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_grant_in_update';
+COMMENT ON FUNCTION databuild.grant_in_update IS
+'Internal: a GRANT, as the caller, which pg_dump takes along also when it is made by an update of the extension.';
 
 CREATE FUNCTION databuild.grant_reader(role text) RETURNS void
 	LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -6,6 +6,7 @@
  *
  *		entry points	define.c want.c claim.c finish.c miss.c publish.c retry.c
  *						taint.c tick.c track.c change.c wait.c show.c
+ *						update.c
  *		a call			call.c: log, evolve, write back, then what follows
  *		consequences	look.c: watches, agenda, timers, second looks
  *		the core		core/: decide, evolve, the net

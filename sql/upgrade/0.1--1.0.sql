@@ -1,0 +1,2 @@
+/* 0.1 to 1.0: only functions differ. */
+
