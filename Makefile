@@ -9,7 +9,7 @@ MODULE_big = databuild-$(EXTVERSION)
 
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/core/*.c))
 
-SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/stats.sql sql/prune.sql sql/pictures.sql sql/rights.sql sql/grants.sql
+SQL_PARTS = sql/tables.sql sql/functions.sql sql/views.sql sql/why.sql sql/replay.sql sql/stats.sql sql/prune.sql sql/pictures.sql sql/feed.sql sql/rights.sql sql/grants.sql
 UPGRADES = $(wildcard sql/upgrade/*--$(EXTVERSION).sql)
 DATA_built = sql/databuild--$(EXTVERSION).sql $(UPGRADES:sql/upgrade/%=sql/databuild--%)
 

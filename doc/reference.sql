@@ -15,7 +15,7 @@ INSERT INTO section (title, names) VALUES
 	('Definitions', '{define_job,define_source,drop_job,pause_job,resume_job}'),
 	('Wants', '{want,cancel_want,wait_want,remake}'),
 	('Workers', '{claim,heartbeat,succeed,succeed_many,fail,miss,finish_and_claim,wait_work,my_jobs}'),
-	('What is made elsewhere', '{publish,track,untrack,record_change}'),
+	('What is made elsewhere', '{publish,track,untrack,record_change,feed,follow_row}'),
 	('Mending', '{retry,retry_want,cancel_run,taint,cancel_taint,forget}'),
 	('Questions', '{why,explain,why_want,plan,lineage,state_at,read_events,event_kinds,net,net_dot,lineage_dot,want_dot,report_html}'),
 	('Upkeep', '{tick,prune,verify,check_invariants,replay}'),
