@@ -80,8 +80,14 @@ insert_runs(Call *c, const Ids *run_ids, Datum worker, int64 lease)
 static void
 show_runs(Call *c, const Ids *run_ids, ReturnSetInfo *result)
 {
-	Rows		configs = store_rows(Q_CONFIGS, NULL, NULL);
+	int32	   *jobs = palloc(sizeof(int32) * run_ids->n);
+	Datum		args[1];
+	Rows		configs;
 
+	for (int i = 0; i < run_ids->n; i++)
+		jobs[i] = ((Run *) marking_token(&c->m, RUN, run_ids->at[i]))->job;
+	args[0] = int32s_datum(jobs, run_ids->n);
+	configs = store_rows(Q_CONFIGS, args, NULL);
 	for (int i = 0; i < run_ids->n; i++)
 	{
 		Run		   *r = marking_token(&c->m, RUN, run_ids->at[i]);

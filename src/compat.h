@@ -7,8 +7,6 @@
 
 #include "postgres.h"
 
-#include "access/tableam.h"
-#include "executor/executor.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
@@ -45,13 +43,13 @@
 
 /* Which indexes an update left behind, and the entries for them. */
 #if PG_VERSION_NUM >= 160000
-typedef TU_UpdateIndexes UpdatedIndexes;
+#define UpdatedIndexes			TU_UpdateIndexes
 #define UPDATES_NO_INDEX		TU_None
 #define UPDATES_ALL_INDEXES		TU_All
 #define insert_index_entries(info, slot, estate, is_update, updated) \
 	((void) ExecInsertIndexTuples(info, slot, estate, is_update, false, NULL, NIL, (updated) == TU_Summarizing))
 #else
-typedef bool UpdatedIndexes;
+#define UpdatedIndexes			bool
 #define UPDATES_NO_INDEX		false
 #define UPDATES_ALL_INDEXES		true
 #define insert_index_entries(info, slot, estate, is_update, updated) \

@@ -332,12 +332,12 @@ keys_of(Datum array, Oid *type, int *n)
 
 /* Lock a row as it is now; false if somebody else holds it and we do not wait, or it is gone. */
 static bool
-lock_row(const Opened *o, TupleTableSlot *slot, LockTupleMode mode, Lock lock)
+lock_row(const Opened *o, TupleTableSlot *slot, Lock lock)
 {
 	ItemPointerData row = slot->tts_tid;
 	TM_FailureData failure;
 
-	switch (table_tuple_lock(o->table, &row, o->snapshot, slot, GetCurrentCommandId(true), mode,
+	switch (table_tuple_lock(o->table, &row, o->snapshot, slot, GetCurrentCommandId(true), LockTupleNoKeyExclusive,
 							 lock == LOCK_WAIT ? LockWaitBlock : LockWaitSkip,
 							 TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure))
 	{
@@ -377,7 +377,7 @@ fetch(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 
 		equal_to(&key, type, keys[i]);
 		if (first_row(scan, &key, ForwardScanDirection, slot) &&
-			(d->lock == LOCK_NONE || lock_row(&o, slot, LockTupleNoKeyExclusive, d->lock)))
+			(d->lock == LOCK_NONE || lock_row(&o, slot, d->lock)))
 			add_slot(rows, &o, slot);
 		if (i % 1000 == 999)
 			CHECK_FOR_INTERRUPTS();
@@ -595,6 +595,57 @@ insert(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	return true;
 }
 
+/* A time and an id in a timer. */
+typedef struct Due
+{
+	int64		at;
+	int64		id;
+} Due;
+
+static int
+by_time(const void *a, const void *b)
+{
+	const Due  *x = a;
+	const Due  *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at ? 1 : x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Timers: a row for each time, with all its ids. */
+static bool
+insert_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	Elements	times = elements(args[1]);
+	Elements	ids = elements(args[2]);
+	Due		   *due = palloc(sizeof(Due) * (times.n + 1));
+	Ids			at = {0};
+	Ids			in_order = {0};
+	int32	   *firsts = palloc(sizeof(int32) * (times.n + 1));
+	int32	   *lasts = palloc(sizeof(int32) * (times.n + 1));
+
+	for (int i = 0; i < times.n; i++)
+		due[i] = (Due)
+	{
+		DatumGetInt64(element(&times, i)), DatumGetInt64(element(&ids, i))
+	};
+	qsort(due, times.n, sizeof(Due), by_time);
+	for (int i = 0; i < times.n; i++)
+	{
+		if (i == 0 || due[i].at != due[i - 1].at)
+		{
+			firsts[at.n] = i + 1;
+			ids_add(&at, due[i].at);
+		}
+		ids_add(&in_order, due[i].id);
+		lasts[at.n - 1] = i + 1;
+	}
+	{
+		Datum		grouped[] = {args[0], ids_datum(&at), ids_datum(&in_order), int32s_datum(firsts, at.n), int32s_datum(lasts, at.n)};
+
+		return insert(d, grouped, NULL, rows);
+	}
+}
+
 /* ---- changing and taking out rows that the call holds ---- */
 
 static void
@@ -657,7 +708,7 @@ update(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	return true;
 }
 
-/* Rows by their places. */
+/* Rows by their places, but for those that somebody else is deleting. */
 static bool
 delete(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
@@ -673,7 +724,7 @@ delete(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 		TM_FailureData failure;
 
 		if (table_tuple_delete(o.table, &places[i], GetCurrentCommandId(true), o.snapshot,
-							   InvalidSnapshot, true, &failure, false) == TM_Ok)
+							   InvalidSnapshot, false, &failure, false) == TM_Ok)
 			rows->n++;
 	}
 	close_it(&o, DELETES);
@@ -955,12 +1006,8 @@ ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	for (int i = 0; i < jobs.n; i++)
 		n += first_entries(&o, scan, slot, DatumGetInt32(element(&jobs, i)), args[2], element(&lows, i), found + n, window);
 	qsort(found, n, sizeof(Ready), by_seq);
-	for (int i = 0; i < Min(n, window) && rows->n < DatumGetInt64(args[4]); i++)
-	{
-		slot->tts_tid = found[i].row;
-		if (lock_row(&o, slot, LockTupleExclusive, d->lock))
-			add_entry(rows, &found[i]);
-	}
+	for (int i = 0; i < Min(n, window); i++)
+		add_entry(rows, &found[i]);
 	ExecDropSingleTupleTableSlot(slot);
 	index_endscan(scan);
 	pfree(found);
@@ -1005,10 +1052,12 @@ static const Direct directs[N_QUERIES] = {
 			{"others", SAME, 15}, {"names", SAME, 13}, {"body", SAME, 14}}},
 
 	[Q_READY_ADD] = {insert, "ready", NULL, LOCK_NONE, {{"seq", EACH, 0}, {"part", EACH, 1}, {"job_id", EACH, 2}, {"rank", EACH, 3}}},
-	[Q_READY_TAKE] = {ready_take, "ready", "ready_queue", LOCK_SKIP, {{"job_id"}, {"seq"}, {"part"}}},
+	[Q_READY_TAKE] = {ready_take, "ready", "ready_queue", LOCK_NONE, {{"job_id"}, {"seq"}, {"part"}}},
 	[Q_READY_DROP] = {delete, "ready", NULL, LOCK_NONE, {{"seq"}}},
 	[Q_QUEUES] = {queues, "mark", "mark_queue", LOCK_NONE, {{"job_id"}, {"rank"}, {"low"}}},
 	[Q_MARK] = {mark, "mark", "mark_queue", LOCK_NONE, {{"low"}}},
+	[Q_CONFIGS] = {fetch, "job", "job_pkey", LOCK_NONE, {{"job_id"}, {"config"}}},
+	[Q_TIMER_ADD] = {insert_timers, "timer", NULL, LOCK_NONE, {{"at", EACH, 1}, {"kind", SAME, 0}, {"ids", SLICE, 2, {3, 4}}}},
 	[Q_AGENDA_TAKE] = {no_agenda, "agenda", "agenda_seq", LOCK_NONE, {{"seq"}}},
 	[Q_TIMERS_TAKE] = {no_timers, "timer", "timer_at", LOCK_NONE, {{"at"}}},
 	[Q_ENDS_TAKE] = {no_timers, "timer", "timer_end", LOCK_NONE, {{"at"}}},

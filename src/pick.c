@@ -3,11 +3,11 @@
  *	  Finding work: from the queues of the ready set to runs that could be.
  *
  * The queues are gone through by priority, and of one priority first those of
- * what has collided before.  Entries that nobody else holds are
- * taken; their partitions are looked at without a lock first, so that a claim
- * holds nothing that it does not hand out.  All that a run would make is locked
- * or the run is not: first the lowest output of each, then, for those that got
- * it, the others.  So of claimers who want overlapping sets, one gets all of
+ * what has collided before.  Entries and their partitions are looked at without
+ * a lock first, and no more are locked then than there is room for, so that a
+ * claim holds next to nothing that it does not hand out.  All that a run would
+ * make is locked or the run is not: first the lowest output of each, then, for
+ * those that got it, the others.  So of claimers who want overlapping sets, one gets all of
  * its own.  What collides with a running run leaves the ready set, with a row
  * that the end of that run finds; and since that end may be under way, with a
  * second look on the agenda.
@@ -16,8 +16,8 @@
 
 #include "miscadmin.h"
 
-/* How many entries beyond those needed a window shows: other claimers' */
-#define WINDOW_MARGIN	16
+/* When others hold what was looked at, so many times more is looked at next, up to so much. */
+#define WINDOW_GROWTH	4
 #define WINDOW_WIDE		4096
 
 /* A mark is moved when the queue's numbers have gone on by so much. */
@@ -126,29 +126,12 @@ window_args(const Pick *k, int from, int to, int64 floor, int64 window, Datum *a
 }
 
 static Rows
-take_entries(const Pick *k, int from, int to, int64 floor, int64 window, int64 n)
-{
-	Datum		args[5];
-
-	window_args(k, from, to, floor, window, args);
-	args[4] = Int64GetDatum(n);
-	return store_rows(Q_READY_TAKE, args, NULL);
-}
-
-/* Whether the window was full, so that there may be more behind its end. */
-static bool
-next_window(const Pick *k, int from, int to, int64 *floor, int64 window)
+take_entries(const Pick *k, int from, int to, int64 floor, int64 window)
 {
 	Datum		args[4];
-	Rows		rows;
-	bool		full;
 
-	window_args(k, from, to, *floor, window, args);
-	rows = store_rows(Q_READY_WINDOW, args, NULL);
-	full = rows_int64(&rows, 0, 1) >= window;
-	*floor = rows_int64(&rows, 0, 0);
-	rows_free(&rows);
-	return full;
+	window_args(k, from, to, floor, window, args);
+	return store_rows(Q_READY_TAKE, args, NULL);
 }
 
 static void
@@ -382,12 +365,10 @@ place_in_run(Pick *k, const Candidate *cand, const Partition *p)
 	return true;
 }
 
-/* What of the entries can be claimed now, found under the locks. */
+/* What of the candidates can be claimed now, found under the locks. */
 static void
-sift(Pick *k, const Entry *entries, int nentries, int32 rank)
+sift(Pick *k, Candidate *cands, int n, int32 rank)
 {
-	int			n;
-	Candidate  *cands = sift_unlocked(k, entries, nentries, &n);
 	Marking		got = {0};
 	Ids			members = {0};
 
@@ -464,35 +445,39 @@ room(const Pick *k, int from, int to)
 }
 
 /*
- * Take from the queues [from, to), which have one rank.  A window that
- * others hold is passed over, and the next one is wider.
+ * Take from the queues [from, to), which have one rank.  No more partitions are
+ * locked at a time than there is room for; those that others hold are passed
+ * over.
  */
 static void
 take_rank(Pick *k, int from, int to)
 {
 	int64		floor = 0;
-	int64		need;
 	int64		window = 0;
+	int64		need;
 
 	while ((need = room(k, from, to)) > 0)
 	{
 		Rows		rows;
-		int			n;
 		Entry	   *entries;
+		Candidate  *cands;
+		int			nentries;
+		int			n;
 
-		window = Max(window, need + WINDOW_MARGIN);
-		rows = take_entries(k, from, to, floor, window, need);
-		n = rows.n;
+		window = Max(need, Min(window * WINDOW_GROWTH, WINDOW_WIDE));
+		rows = take_entries(k, from, to, floor, window);
+		nentries = rows.n;
 		entries = copy_entries(&rows);
-		CHECK_FOR_INTERRUPTS();
-		if (n > 0)
-			sift(k, entries, n, k->queues[from].rank);
-		if (n >= need)
-			floor = entries[n - 1].seq;
-		else if (!next_window(k, from, to, &floor, window))
+		cands = sift_unlocked(k, entries, nentries, &n);
+		for (int i = 0; i < n && (need = room(k, from, to)) > 0; i += need)
+		{
+			CHECK_FOR_INTERRUPTS();
+			need = Min(need, n - i);
+			sift(k, cands + i, (int) need, k->queues[from].rank);
+		}
+		if (nentries < window)
 			break;
-		else
-			window = WINDOW_WIDE;
+		floor = entries[nentries - 1].seq;
 	}
 }
 

@@ -1099,38 +1099,29 @@ in_window(const Datum *args, const Row *q)
 }
 
 /*
- * Any one of those that nobody holds; or all, where a claim may take many.
- * Their order is not in the state, so what lies behind which is not asked.
+ * All of them, beginning with any: their order is not in the state.  What lies
+ * behind a window is therefore nothing.
  */
 static void
 st_ready_take(const Datum *args, Rows *rows)
 {
-	Row		   *free[MOST_ROWS];
+	Row		   *found[MOST_ROWS];
 	int			n = 0;
 	int			which;
 
-	FOR_ROWS(q, READY)
-		if (in_window(args, q) && q->lock == 0)
-		free[n++] = q;
-	which = choose(n > 1 && world->many ? n + 1 : n);
-	for (int i = 0; i < n && rows->n < number(args, 4); i++)
-		if ((i == which || which == n) && lock_row(free[i]))
-			PUT(rows, row_id(READY, free[i]), free[i]->c[E_SEQ], free[i]->c[E_PART], free[i]->c[E_JOB]);
-}
-
-static void
-st_ready_window(const Datum *args, Rows *rows)
-{
-	int			last = 0;
-	int			n = 0;
-
+	for (int i = 0; i < ids(args, 1)->n; i++)
+		if (ids(args, 1)->at[i] != 0)
+			return;
 	FOR_ROWS(q, READY)
 		if (in_window(args, q))
+		found[n++] = q;
+	which = choose(n);
+	for (int i = 0; i < n; i++)
 	{
-		last = Max(last, q->c[E_SEQ]);
-		n++;
+		const Row  *q = found[(which + i) % n];
+
+		PUT(rows, row_id(READY, q), q->c[E_SEQ], q->c[E_PART], q->c[E_JOB]);
 	}
-	PUT(rows, last, n);
 }
 
 static void
@@ -1144,7 +1135,7 @@ static void
 drop(TableId table, const Ids *which)
 {
 	for (int i = 0; i < which->n; i++)
-		if (visible(&db->t[table].rows[which->at[i]]))
+		if (visible(&db->t[table].rows[which->at[i]]) && !held_elsewhere(&db->t[table].rows[which->at[i]]))
 			delete_row(table, &db->t[table].rows[which->at[i]]);
 }
 
@@ -1251,7 +1242,7 @@ static const struct
 	[Q_WATCH_ADD] = {st_watch_add}, [Q_SETTLED] = {st_settled}, [Q_IN_FLIGHT] = {st_in_flight},
 	[Q_LOST_IN_FLIGHT] = {st_lost_in_flight}, [Q_DOWNSTREAM] = {st_downstream}, [Q_EDGES] = {st_edges},
 	[Q_REFS_OF] = {st_refs_of}, [Q_READY_ADD] = {st_ready_add}, [Q_QUEUE_ADD] = {st_nothing},
-	[Q_QUEUES] = {st_queues}, [Q_READY_TAKE] = {st_ready_take}, [Q_READY_WINDOW] = {st_ready_window},
+	[Q_QUEUES] = {st_queues}, [Q_READY_TAKE] = {st_ready_take}, 
 	[Q_READY_LOOK] = {st_ready_look}, [Q_READY_DROP] = {st_ready_drop}, [Q_AGENDA_ADD] = {st_agenda_add},
 	[Q_AGENDA_TAKE] = {st_agenda_take}, [Q_AGENDA_DROP] = {st_agenda_drop}, [Q_TIMER_ADD] = {st_timer_add},
 	[Q_TIMERS_TAKE] = {st_timers_take}, [Q_ENDS_TAKE] = {st_ends_take}, [Q_TIMERS_DROP] = {st_timers_drop},
