@@ -1012,6 +1012,49 @@ sub call_tick
 	return;
 }
 
+# What a want would meet, and what that is declared to need, however indirectly, as far as it is not live.
+sub call_plan
+{
+	my ($self, $arg, $got) = @_;
+	my @todo = @{ refs($arg->{partitions}) };
+	my %returned = map { @$_[ 0, 1 ] } @{ $got->{rows} };
+	my $ambiguous = $self->has_ambiguous_inputs($arg);   # what such a ref needs, nobody knows
+	my %expected;
+
+	return if !agreed($got);
+	while (defined(my $ref = shift @todo))
+	{
+		next if $expected{$ref};
+		$expected{$ref} = [ $self->outcomes($ref) ];
+		push @todo, $self->inputs_of($ref) if $self->state_of($ref) ne 'live';
+	}
+	foreach my $ref (sort keys %expected)
+	{
+		next if !defined $returned{$ref} && $ambiguous;
+		$self->wrong("plan() returned $ref " . ($returned{$ref} // 'not') . " instead of @{ $expected{$ref} }")
+			if !grep { $_ eq ($returned{$ref} // '') } @{ $expected{$ref} };
+	}
+	$self->wrong("plan() returned $_") foreach grep { !$expected{$_} && !$ambiguous } sort keys %returned;
+	$self->wrong('plan() returned a ref twice') if keys %returned != @{ $got->{rows} };
+	return;
+}
+
+sub outcomes
+{
+	my ($self, $ref) = @_;
+	my $state = $self->state_of($ref);
+	my @labels = labels_of($ref, $self->{jobs});
+	my @now = $state =~ /^(unknown|missing|tainted)$/ ? () : $state;
+
+	return 'live' if $state eq 'live';
+	return ('no_job', @now) if !@labels;
+	return ('ambiguous_job', @now) if @labels > 1;
+	return ('waiting_for_publish', @now) if $self->{jobs}{ $labels[0] }{is_source};
+	return @now if @now;
+	# Whether it says of what waits for what failed that it waits, the design leaves to reading.
+	return $self->lacks($ref) ? ('upstream_building', 'upstream_failed') : 'queued';
+}
+
 # ----- rules -----------------------------------------------------------------------------------------------------
 
 # The run that a report is about, undef if the same was reported before. The other arguments are looked at here,
