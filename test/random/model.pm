@@ -955,7 +955,7 @@ sub missed
 	# The design does not say whether a miss counts for the outputs that lack nothing.
 	$part->{ $impacted ? 'misses' : 'maybe_misses' }++;
 	my $max = $self->makeable($part->{ref}) ? $self->{jobs}{ $part->{job} }{max_misses} : undef;
-	my $many = defined $max && ($part->{misses} >= $max || $part->{misses} + ($part->{maybe_misses} // 0) >= $max
+	my $many = defined $max && ($impacted && $part->{misses} >= $max || $part->{misses} + ($part->{maybe_misses} // 0) >= $max
 		&& ($self->{real}{partition}{ $part->{ref} } // '') eq 'failed');
 
 	if (!$self->makeable($part->{ref}) || !$wanted)
