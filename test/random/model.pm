@@ -77,7 +77,8 @@ sub call
 sub has_ambiguous_inputs
 {
 	my ($self, $arg) = @_;
-	local $self->{jobs} = { %{ $self->{jobs} }, $arg->{label} => { inputs => [], %$arg } }
+	local $self->{jobs} = { %{ $self->{jobs} }, $arg->{label} => { %$arg,
+		map { $_ => $arg->{$_} // $arg->{"_$_"} // [] } qw(inputs outputs) } }
 		if defined $arg->{label} && ref $arg->{patterns} eq 'ARRAY';
 	my @todo = (keys %{ $self->{parts} }, map { ref $_ eq 'ARRAY' ? @$_ : () } @$arg{qw(partitions missing refs)}, grep { defined } $arg->{to});
 	my %seen;
@@ -182,8 +183,8 @@ sub call_define_job
 		max_running  => defined $arg->{max_running} ? at_least(1, $arg->{max_running}) : undef,
 		backoff      => at_least(0, $arg->{backoff}),
 		lease        => at_least(0, $arg->{lease}),
-		inputs       => defined $arg->{inputs} ? templates($arg->{inputs}, $arg->{patterns}) : [],
-		outputs      => defined $arg->{outputs} ? templates($arg->{outputs}, $arg->{patterns}) : [],
+		inputs       => defined $arg->{inputs} ? templates($arg->{inputs}, $arg->{patterns}) : $arg->{_inputs} // [],
+		outputs      => defined $arg->{outputs} ? templates($arg->{outputs}, $arg->{patterns}) : $arg->{_outputs} // [],
 		paused       => ($self->{jobs}{ $arg->{label} } // {})->{paused} // 0,
 		is_source    => 0,
 	}, $got);
@@ -759,7 +760,7 @@ sub batches
 		push @found, \@members if keys %made == keys %asked;
 		next if $failed || @members >= $self->{jobs}{ $members[0]{job} }{batch_size};
 		push @todo, map { [ @$some, $_ ] } grep { $able[$_]{job} eq $members[0]{job}
-			&& $self->priority($able[$_]{ref}) == $self->priority($members[0]{ref}) } $some->[-1] + 1 .. $#able;
+			&& ($able[$_]{priority} // -101) == ($members[0]{priority} // -101) } $some->[-1] + 1 .. $#able;
 	}
 	return @found;
 }
