@@ -603,6 +603,14 @@ declare_anew(Call *c, const Ids *parts)
 		store_do(Q_OUTPUT_DROP, args, NULL);
 	write_outputs(&outputs);
 	log_declared(c, EV_MAKES, &outputs);
+	if (outputs.parts.n > 0)
+	{
+		/* what collided may do so no more: it tries again, as if what was in the way had ended */
+		Ids			blockers = store_ids(Q_BLOCKERS, args);
+
+		for (int i = 0; i < blockers.n; i++)
+			ids_add(&c->released, blockers.at[i]);
+	}
 	return inputs.parts;
 }
 

@@ -91,6 +91,13 @@ SELECT * FROM pg_temp.states() WHERE ref ~ '6';
 SELECT databuild.succeed(pg_temp.run('x/61'));
 SELECT pg_temp.claim(ARRAY['x'], 10);
 SELECT * FROM pg_temp.states() WHERE ref ~ '6';
+-- a job that is defined anew, and makes nothing along any more, is in nobody's way, though its run goes on
+SELECT databuild.define_job('along', ARRAY['al/.*'], outputs => ARRAY['al/shared']);
+SELECT databuild.want(ARRAY['al/1', 'al/2']) > 0;
+SELECT pg_temp.claim(ARRAY['along'], 2);
+SELECT databuild.define_job('along', ARRAY['al/.*']);
+SELECT reason FROM databuild.why('al/2');
+SELECT pg_temp.claim(ARRAY['along'], 2);
 -- many on one output: one at a time, all come through, in order
 SELECT databuild.want(ARRAY(SELECT 'x/7' || i FROM generate_series(0, 9) AS i)) > 0;
 DO $$
