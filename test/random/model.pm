@@ -662,7 +662,8 @@ sub call_publish
 
 	push @states, '42P17' if any { labels_of($_, $self->{jobs}) > 1 } @$refs;
 	push @states, '55000' if any { $self->taken_by($_) } @$refs;
-	refuse(@states) if @states;
+	push @states, '42P17' if @states && $self->has_ambiguous_inputs($arg);
+	refuse(uniq @states) if @states;
 	return if !agreed($got);
 	foreach my $ref (@$refs)
 	{
