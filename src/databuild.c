@@ -40,5 +40,6 @@ _PG_init(void)
 	direct_init();
 	route_init();
 	wait_init();
+	ticker_init();
 	MarkGUCPrefixReserved("databuild");
 }

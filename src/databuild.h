@@ -149,6 +149,11 @@ extern void wait_init(void);
 /* Who waits for it is woken when this transaction commits. */
 extern void wait_tell(News what);
 
+/* ---- ticker.c ---- */
+
+/* Its settings, and, if the library is being preloaded, the ticker. */
+extern void ticker_init(void);
+
 /* ---- ask.c ---- */
 
 typedef enum Declares
