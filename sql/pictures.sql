@@ -49,7 +49,7 @@ BEGIN
 	END IF;
 	RETURN (
 		WITH l AS MATERIALIZED (SELECT l.output, l.run_id, l.input, l.input_run_id, bool_or(l.stale) AS stale, min(l.n) AS n
-				FROM databuild.lineage($1, $2, $3) WITH ORDINALITY AS l(depth, output, run_id, input, input_run_id, stale, n) GROUP BY 1, 2, 3, 4),
+				FROM databuild.lineage($1, $2, $3) WITH ORDINALITY AS l(depth, output, run_id, input, input_run_id, stale, n) WHERE l.input IS NOT NULL GROUP BY 1, 2, 3, 4),
 		e AS MATERIALIZED (SELECT * FROM l ORDER BY l.n LIMIT max_edges),
 		r AS (SELECT $1 AS ref UNION SELECT e.output FROM e UNION SELECT e.input FROM e),
 		n AS MATERIALIZED (SELECT 'p' || p.id AS node, p.ref, s.state, s.fill FROM r JOIN databuild.partition p ON p.ref = r.ref

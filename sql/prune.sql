@@ -15,7 +15,7 @@
  * disk; a part of the log that has nothing else is emptied by TRUNCATE, and
  * before that, lest the part that is written never gets old, it is changed for
  * an empty one now and then.  Both take a moment with nobody else at the log,
- * which is tried for a tenth of a second at a time, others passing in between.
+ * which is tried for one or two tenths of a second at a time, others passing in between.
  * A part is not emptied while a snapshot is open that sees it as not yet folded:
  * TRUNCATE heeds no snapshots.
  * ------------------------------------------------------------------------ */
@@ -307,16 +307,17 @@ BEGIN
 		COMMIT;
 	END LOOP;
 	COMMIT;
-	FOR n IN 1 .. 40 LOOP
-		SELECT p.done, p.busy INTO done, busy FROM databuild.prune_part(before) AS p;
-		COMMIT;
+	FOR n IN 1 .. 10 LOOP
+		LOOP
+			SELECT p.done, p.busy INTO done, busy FROM databuild.prune_part(before) AS p;
+			COMMIT;
+			EXIT WHEN done OR busy;
+		END LOOP;
 		EXIT WHEN done;
-		IF busy THEN
-			PERFORM pg_catalog.pg_sleep(0.4);
-		END IF;
+		PERFORM pg_catalog.pg_sleep(0.4);
 	END LOOP;
 	PERFORM databuild.prune_told();
-	IF busy THEN
+	IF NOT done THEN
 		RAISE NOTICE USING MESSAGE = 'a part of the log could not be emptied or changed yet',
 			DETAIL = 'Somebody reads the log, or has a snapshot from before it was pruned.', HINT = 'The next CALL databuild.prune() will do it.';
 	END IF;
@@ -326,5 +327,5 @@ COMMENT ON PROCEDURE databuild.prune IS
 'Forgets how what was so before that time came about: folds the events recorded before it, in steps that commit, into what the log begins with; state, verify() and replay() stay as they are.
 With them goes the history that ended then: wants, canceled taints, runs and publications that are the newest instance of no ref. What a live ref was made of, by its run''s reads, stays; lineage() says where it goes no further.
 Space is given back when a whole part of the log is old: calls of prune() begin a new part when the present one reaches back a sixth of what is to stay; the log has up to eight.
-Calls go on meanwhile, and wait a tenth of a second at most at a time; definitions and replay() wait for a step. Not for use inside a transaction. Repeat it if it is interrupted: nothing is half done.
+Calls go on meanwhile, and wait one or two tenths of a second at most at a time; definitions and replay() wait for a step. Not for use inside a transaction. Repeat it if it is interrupted: nothing is half done.
 Raises 22023, 25001 (default_transaction_isolation is not read committed), 2D000 (inside a transaction).';

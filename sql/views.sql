@@ -78,6 +78,15 @@ CREATE VIEW databuild.wanted_fold AS
 	SELECT e.want_id, e.event_id, e.parts, e.body FROM databuild.log e WHERE e.kind IN ('wanted', 'needed');
 COMMENT ON VIEW databuild.wanted_fold IS 'Internal: what of wants never changes, and their refs, as the log says it.';
 
+/* A function, so that the parts of the log are not in the plan of whoever asks for wants. */
+CREATE FUNCTION databuild.ended_parts(want_id bigint) RETURNS SETOF bigint
+	LANGUAGE sql STABLE SECURITY DEFINER ROWS 10
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
+AS $$
+	SELECT u.part FROM databuild.wanted_fold e CROSS JOIN LATERAL unnest(e.parts) AS u(part) WHERE e.want_id = $1
+$$;
+COMMENT ON FUNCTION databuild.ended_parts IS 'Internal: the partitions of a want, by id, as the log says them.';
+
 /*
  * In force: the bitmaps; ended: the log.  A derivative want that waiters share
  * covers what those of them need that still wait for it.
@@ -91,9 +100,7 @@ CREATE VIEW databuild.want_part AS
 	FROM databuild.declared_wait d CROSS JOIN databuild.bits(d.block, d.mask) AS b
 	UNION ALL
 	SELECT w.want_id, u.part
-	FROM databuild.want w
-	JOIN databuild.wanted_fold e ON e.want_id = w.want_id
-	CROSS JOIN LATERAL unnest(e.parts) AS u(part)
+	FROM databuild.want w CROSS JOIN LATERAL databuild.ended_parts(w.want_id) AS u(part)
 	WHERE w.state <> 'A';
 COMMENT ON VIEW databuild.want_part IS 'Internal: the partitions of wants, by id.';
 
@@ -208,7 +215,7 @@ COMMENT ON VIEW databuild.tracked IS 'The tables whose rows name refs; see track
 CREATE VIEW databuild.events AS
 	SELECT e.event_id, e.recorded_at, e.kind, e.actor,
 		CASE WHEN cardinality(e.runs) = 1 THEN e.runs[1] END AS run_id,
-		e.want_id, e.taint_id, coalesce(j.label, databuild.dropped_label(e.job_id)) AS job,
+		e.want_id, e.taint_id, coalesce(j.label, CASE WHEN e.job_id IS NOT NULL THEN databuild.dropped_label(e.job_id) END) AS job,
 		CASE WHEN e.parts IS NOT NULL THEN coalesce(e.names, ARRAY(SELECT p.ref FROM unnest(e.parts) WITH ORDINALITY AS o(id, n)
 			JOIN databuild.partition p ON p.id = o.id ORDER BY o.n)) END AS refs,
 		jsonb_strip_nulls(jsonb_build_object(

@@ -216,6 +216,8 @@ foreach my $function (@FUNCTIONS)
 	}
 	my ($after) = map { join '|', @{ $_->{rows}[0] // ['gone'] } } scalar $session->ask($SELF);
 
+	# who prunes the log finds another newest event there
+	$self =~ s/^((?:[^|]*\|){5})\d*/$1 . (split m{[|]}, $after)[5]/e if $function->{name} eq 'prune';
 	push @wrong, "$function->{name} left behind: $after instead of $self" if $after ne $self;
 	$self = $after;
 }
