@@ -88,10 +88,13 @@ BEGIN
 		n(id) AS (
 			SELECT m.id FROM m
 			UNION
-			SELECT e.upstream FROM n JOIN databuild.partition w ON w.id = n.id AND w.state IN ('U', 'X')
-				JOIN databuild.edge e ON e.waiter = n.id JOIN databuild.partition p ON p.id = e.upstream WHERE p.state <> 'L'),
+			SELECT e.upstream FROM n
+				CROSS JOIN LATERAL (SELECT FROM databuild.partition w WHERE w.id = n.id AND w.state IN ('U', 'X') OFFSET 0) AS w
+				CROSS JOIN LATERAL (SELECT e.upstream FROM databuild.edge e WHERE e.waiter = n.id OFFSET 0) AS e
+				CROSS JOIN LATERAL (SELECT FROM databuild.partition p WHERE p.id = e.upstream AND p.state <> 'L' OFFSET 0) AS p),
 		a AS MATERIALIZED (SELECT p.id, p.ref, p.state AS letter, j.label, s.state, s.fill, row_number() OVER (ORDER BY s.rank, p.ref COLLATE "C") AS nth
-			FROM n JOIN databuild.partition p ON p.id = n.id LEFT JOIN databuild.job j ON j.job_id = p.job_id
+			FROM n CROSS JOIN LATERAL (SELECT * FROM databuild.partition p WHERE p.id = n.id OFFSET 0) AS p
+			LEFT JOIN LATERAL (SELECT j.label FROM databuild.job j WHERE j.job_id = p.job_id OFFSET 0) AS j ON true
 			JOIN databuild.state_look s ON s.letter = p.state),
 		c AS MATERIALIZED (SELECT a.* FROM a WHERE a.nth <= max_refs)
 		SELECT E'digraph want {\n  rankdir=LR;\n  node [shape=box, style="rounded,filled"];\n'
@@ -265,7 +268,8 @@ BEGIN
 	FROM (SELECT p.ref, p.since, s.state, s.sign, coalesce(n.reason, t.note, t.cause) AS reason, row_number() OVER (ORDER BY s.rank, p.ref COLLATE "C") AS nth
 		FROM unnest(parts) AS u(id) CROSS JOIN LATERAL (SELECT p.* FROM databuild.partition p WHERE p.id = u.id OFFSET 0) AS p
 		JOIN databuild.state_look s ON s.letter = p.state
-		LEFT JOIN databuild.trouble t ON t.part = p.id LEFT JOIN databuild.run_note n ON n.run_id = p.run AND p.state IN ('F', 'R')
+		LEFT JOIN LATERAL (SELECT t.note, t.cause FROM databuild.trouble t WHERE t.part = p.id OFFSET 0) AS t ON true
+		LEFT JOIN LATERAL (SELECT n.reason FROM databuild.run_note n WHERE n.run_id = p.run AND p.state IN ('F', 'R') OFFSET 0) AS n ON true
 		WHERE p.state <> 'L' ORDER BY s.rank, p.ref COLLATE "C" LIMIT 100) AS x;
 
 	RETURN format($page$<!DOCTYPE html>

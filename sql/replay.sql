@@ -39,12 +39,13 @@ CREATE VIEW databuild.want_fold AS
 	FROM databuild.wanted_fold e ORDER BY e.want_id, e.event_id;
 COMMENT ON VIEW databuild.want_fold IS 'Internal: what of wants never changes, as the log says it.';
 
-/* What jobs declared for each part, the newest with the greatest event. */
+/* What jobs declared for each part, the newest with the greatest event. o: decompressed once an event, not once a slice. */
 CREATE VIEW databuild.declared_fold AS
 	SELECT 0::bigint AS event_id, b.kind, b.part, b.others FROM databuild.base_declared b
 	UNION ALL
-	SELECT e.event_id, e.kind, s.part, e.others[s.upto - s.n::int + 1 : s.upto]
+	SELECT e.event_id, e.kind, s.part, o.ids[s.upto - s.n::int + 1 : s.upto]
 	FROM databuild.log e
+	CROSS JOIN LATERAL (SELECT e.others || '{}' AS ids OFFSET 0) AS o
 	CROSS JOIN LATERAL (SELECT a.part, a.n, (sum(a.n) OVER (ORDER BY a.i))::int AS upto
 		FROM unnest(e.parts, e.sizes) WITH ORDINALITY AS a(part, n, i)) AS s
 	WHERE e.kind IN ('declared', 'makes');

@@ -84,12 +84,11 @@ CREATE VIEW databuild.counted_all AS
 COMMENT ON VIEW databuild.counted_all IS 'Internal: when the chunk of partitions was counted that was not for longest; no row: one has never been.';
 
 CREATE VIEW databuild.partition_counts AS
-	SELECT j.label AS job, databuild.place_name('partition', s.state::"char") AS state, sum(s.parts)::bigint AS partitions, min(s.since) AS oldest_since,
+	SELECT (SELECT j.label FROM databuild.job j WHERE j.job_id = s.job_id) AS job, databuild.place_name('partition', s.state::"char") AS state, sum(s.parts)::bigint AS partitions, min(s.since) AS oldest_since,
 		(SELECT a.at FROM databuild.counted_all a) AS counted_at
 	FROM (SELECT u.job_id, u.state, sum(u.parts) AS parts, min(u.since) AS since
 		FROM databuild.counted c CROSS JOIN LATERAL unnest(c.jobs, string_to_array(c.states, NULL), c.parts, c.since) AS u(job_id, state, parts, since)
 		WHERE c.chunk >= 0 GROUP BY 1, 2) AS s
-	LEFT JOIN databuild.job j ON j.job_id = s.job_id
 	GROUP BY 1, 2;
 COMMENT ON VIEW databuild.partition_counts IS
 'How many partitions each job (NULL: none) has in each state, and since when the oldest of them is in it, as tick() last counted: at counted_at (NULL: not all were counted yet) or later. As exact as then; tick() counts about once a minute, of millions of partitions a share each time.';

@@ -1,5 +1,13 @@
 /* ------------------------------------------------------------------------
  * views.sql: what analysts read.  Names and columns are stable.
+ *
+ * They are planned by whoever reads them, with whatever ANALYZE left.  If it
+ * came while the rows of a large call were not committed, it took the tables
+ * for empty, and then reading an index from end to end seems as cheap as
+ * looking one row up: any join may become the square.  So nothing here is left
+ * to join as the planner likes: what belongs to a row is looked up for it, in
+ * a subquery of its own, which costs nothing where its column is not asked for;
+ * or LATERAL ... OFFSET 0, where there are several.
  * ------------------------------------------------------------------------ */
 
 CREATE VIEW databuild.jobs AS
@@ -9,15 +17,14 @@ CREATE VIEW databuild.jobs AS
 COMMENT ON VIEW databuild.jobs IS 'Jobs and sources: what makes which refs. functions_role: who defined the job, and as whom its functions run, if it has any.';
 
 CREATE VIEW databuild.partitions AS
-	SELECT p.ref, databuild.place_name('partition', p.state) AS state, j.label AS job,
+	SELECT p.ref, databuild.place_name('partition', p.state) AS state,
+		(SELECT j.label FROM databuild.job j WHERE j.job_id = p.job_id) AS job,
 		nullif(p.run, 0) AS run_id, nullif(p.live_run, 0) AS live_run_id,
-		coalesce(t.attempts, 0) AS attempts, nullif(p.prio, -128)::int AS priority, t.retry_at, p.since AS state_since,
-		coalesce(r.finished_at, b.at) AS live_at
-	FROM databuild.partition p
-	LEFT JOIN databuild.job j ON j.job_id = p.job_id
-	LEFT JOIN databuild.trouble t ON t.part = p.id
-	LEFT JOIN databuild.run r ON r.run_id = p.live_run
-	LEFT JOIN databuild.publication b ON b.event_id = p.live_run;
+		coalesce((SELECT t.attempts FROM databuild.trouble t WHERE t.part = p.id), 0) AS attempts, nullif(p.prio, -128)::int AS priority,
+		(SELECT t.retry_at FROM databuild.trouble t WHERE t.part = p.id) AS retry_at, p.since AS state_since,
+		coalesce((SELECT r.finished_at FROM databuild.run r WHERE r.run_id = p.live_run),
+			(SELECT b.at FROM databuild.publication b WHERE b.event_id = p.live_run)) AS live_at
+	FROM databuild.partition p;
 COMMENT ON VIEW databuild.partitions IS 'Every known partition and its state: missing, queued (waits for a worker), building, upstream_building (waits for inputs), up_for_retry (backs off until retry_at), live, failed (stays so until retry() or publish()), upstream_failed (an input failed), tainted (was live, is invalid, and nobody makes it anew). run_id makes or made the canonical instance, live_run_id the newest that became live; priority is that of its wants while one is at work on it.';
 
 /* The log as it is since it was pruned, of which event may still have more. */
@@ -36,37 +43,35 @@ $$;
 COMMENT ON FUNCTION databuild.dropped_label IS 'Internal: the label that a dropped job had.';
 
 CREATE VIEW databuild.job_runs AS
-	SELECT r.run_id, coalesce(j.label, databuild.dropped_label(r.job_id)) AS job, databuild.place_name('run', r.state) AS state, r.worker, r.attempt,
-		ARRAY(SELECT p.ref FROM unnest(r.outputs) WITH ORDINALITY AS o(id, n)
-			JOIN databuild.partition p ON p.id = o.id ORDER BY o.n) AS partitions,
+	SELECT r.run_id, coalesce((SELECT j.label FROM databuild.job j WHERE j.job_id = r.job_id), databuild.dropped_label(r.job_id)) AS job,
+		databuild.place_name('run', r.state) AS state, r.worker, r.attempt,
+		ARRAY(SELECT (SELECT p.ref FROM databuild.partition p WHERE p.id = o.id) FROM unnest(r.outputs) WITH ORDINALITY AS o(id, n) ORDER BY o.n) AS partitions,
 		r.started_at, nullif(r.finished_at, 'infinity') AS finished_at,
-		CASE WHEN r.state = 'R' THEN r.lease_at END AS lease_expires_at, n.reason, n.metadata
-	FROM databuild.run r
-	LEFT JOIN databuild.job j ON j.job_id = r.job_id
-	LEFT JOIN databuild.run_note n ON n.run_id = r.run_id;
+		CASE WHEN r.state = 'R' THEN r.lease_at END AS lease_expires_at,
+		(SELECT n.reason FROM databuild.run_note n WHERE n.run_id = r.run_id) AS reason,
+		(SELECT n.metadata FROM databuild.run_note n WHERE n.run_id = r.run_id) AS metadata
+	FROM databuild.run r;
 COMMENT ON VIEW databuild.job_runs IS 'Every run that was not pruned: one attempt of one worker to make its partitions. state: running, succeeded, failed, dep_miss (inputs were lacking), canceled or lost (its lease ended).';
 
 CREATE VIEW databuild.instances AS
-	SELECT p.ref, r.run_id,
+	SELECT (SELECT p.ref FROM databuild.partition p WHERE p.id = o.id) AS ref, r.run_id,
 		CASE r.state WHEN 'R' THEN 'building' WHEN 'D' THEN 'missed' WHEN 'C' THEN 'canceled' WHEN 'L' THEN 'lost' WHEN 'F' THEN 'failed'
-			ELSE CASE WHEN o.id = ANY (coalesce(n.made, r.outputs)) THEN 'live' ELSE 'failed' END END AS state,
+			ELSE CASE WHEN n.made IS NULL OR o.id = ANY (n.made) THEN 'live' ELSE 'failed' END END AS state,
 		CASE WHEN r.state = 'R' THEN r.started_at ELSE r.finished_at END AS at
 	FROM databuild.run r
-	LEFT JOIN databuild.run_note n ON n.run_id = r.run_id
+	LEFT JOIN LATERAL (SELECT n.made FROM databuild.run_note n WHERE n.run_id = r.run_id OFFSET 0) AS n ON true
 	CROSS JOIN LATERAL unnest(r.outputs) AS o(id)
-	JOIN databuild.partition p ON p.id = o.id
 	UNION ALL
-	SELECT p.ref, b.event_id, 'live', b.at
+	SELECT (SELECT p.ref FROM databuild.partition p WHERE p.id = o.id), b.event_id, 'live', b.at
 	FROM databuild.publication b
-	CROSS JOIN LATERAL unnest(b.parts) AS o(id)
-	JOIN databuild.partition p ON p.id = o.id;
+	CROSS JOIN LATERAL unnest(b.parts) AS o(id);
 COMMENT ON VIEW databuild.instances IS 'Every build of every partition that was not pruned: by a run, or published (then run_id is the number of the event). state: building, live, missed, failed, canceled or lost.';
 
 CREATE VIEW databuild.declared_wait AS
 	SELECT t.want_id, t.waiter, i.block, i.mask & m.mask AS mask
 	FROM databuild.wait t
-	JOIN databuild.input i ON i.part = t.waiter
-	JOIN databuild.member m ON m.want_id = t.want_id AND m.block = i.block
+	CROSS JOIN LATERAL (SELECT i.block, i.mask FROM databuild.input i WHERE i.part = t.waiter OFFSET 0) AS i
+	CROSS JOIN LATERAL (SELECT m.mask FROM databuild.member m WHERE m.want_id = t.want_id AND m.block = i.block OFFSET 0) AS m
 	WHERE t.declared AND i.mask & m.mask <> 0;
 COMMENT ON VIEW databuild.declared_wait IS 'Internal: for which of its declared inputs, as bitmaps, a partition waits by which derivative want.';
 
@@ -92,9 +97,11 @@ COMMENT ON FUNCTION databuild.ended_parts IS 'Internal: the partitions of a want
  * covers what those of them need that still wait for it.
  */
 CREATE VIEW databuild.want_part AS
-	SELECT m.want_id, b AS part
-	FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b
-	WHERE NOT EXISTS (SELECT FROM databuild.wait t WHERE t.want_id = m.want_id AND t.declared)
+	SELECT w.want_id, b AS part
+	FROM databuild.want w
+	CROSS JOIN LATERAL (SELECT m.block, m.mask FROM databuild.member m WHERE m.want_id = w.want_id
+		AND NOT EXISTS (SELECT FROM databuild.wait t WHERE t.want_id = w.want_id AND t.declared) OFFSET 0) AS m
+	CROSS JOIN databuild.bits(m.block, m.mask) AS b
 	UNION ALL
 	SELECT DISTINCT d.want_id, b
 	FROM databuild.declared_wait d CROSS JOIN databuild.bits(d.block, d.mask) AS b
@@ -105,8 +112,8 @@ CREATE VIEW databuild.want_part AS
 COMMENT ON VIEW databuild.want_part IS 'Internal: the partitions of wants, by id.';
 
 CREATE VIEW databuild.want_partitions AS
-	SELECT m.want_id, p.ref
-	FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part;
+	SELECT m.want_id, (SELECT p.ref FROM databuild.partition p WHERE p.id = m.part) AS ref
+	FROM databuild.want_part m;
 COMMENT ON VIEW databuild.want_partitions IS 'The refs of each want.';
 
 /*
@@ -120,10 +127,12 @@ AS $$
 	WITH RECURSIVE b(want_id) AS (
 		SELECT $1
 		UNION
-		SELECT m.want_id FROM b JOIN databuild.wait t ON t.want_id = b.want_id
-			JOIN databuild.member m ON m.block + 0 = t.waiter >> 6 AND (m.mask >> (t.waiter & 63)::int) & 1 = 1)
+		SELECT m.want_id FROM b
+			CROSS JOIN LATERAL (SELECT t.waiter FROM databuild.wait t WHERE t.want_id = b.want_id OFFSET 0) AS t
+			CROSS JOIN LATERAL (SELECT m.want_id, m.mask FROM databuild.member m WHERE m.block + 0 = t.waiter >> 6 OFFSET 0) AS m
+			WHERE (m.mask >> (t.waiter & 63)::int) & 1 = 1)
 	SELECT min(w.due_at), CASE WHEN bool_and(w.expires_at IS NOT NULL) THEN max(w.expires_at) END
-	FROM b JOIN databuild.want w ON w.want_id = b.want_id
+	FROM b CROSS JOIN LATERAL (SELECT * FROM databuild.want w WHERE w.want_id = b.want_id OFFSET 0) AS w
 	WHERE w.state = 'A' AND NOT w.derivative
 $$;
 COMMENT ON FUNCTION databuild.behind IS
@@ -150,15 +159,14 @@ CREATE VIEW databuild.wants AS
 			count(*) FILTER (WHERE p.state = 'X') AS upstream_failed,
 			count(*) FILTER (WHERE p.state = 'B') AS building,
 			count(*) FILTER (WHERE p.state = 'U') AS upstream_building
-		FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part
+		FROM databuild.want_part m CROSS JOIN LATERAL (SELECT p.state FROM databuild.partition p WHERE p.id = m.part OFFSET 0) AS p
 		WHERE m.want_id = w.want_id) AS s;
 COMMENT ON VIEW databuild.wants IS 'Every want that was not pruned. state: canceled, expired, for a derivative one successful; of one that is still active the first that applies to its partitions: failed, upstream_failed (any is), successful (all are live), building, upstream_building (any is), idle. A derivative one was made by databuild, because a run missed its refs (run_id) or they are declared inputs; its due time and expiry are those of the wants behind it: the earliest, the latest.';
 
 CREATE VIEW databuild.edge AS
-	SELECT t.waiter, b AS upstream, nullif(w.run_id, 0) AS run_id
+	SELECT t.waiter, b AS upstream, (SELECT nullif(w.run_id, 0) FROM databuild.want w WHERE w.want_id = t.want_id) AS run_id
 	FROM databuild.wait t
-	JOIN databuild.want w ON w.want_id = t.want_id
-	JOIN databuild.member m ON m.want_id = t.want_id
+	CROSS JOIN LATERAL (SELECT m.block, m.mask FROM databuild.member m WHERE m.want_id = t.want_id OFFSET 0) AS m
 	CROSS JOIN databuild.bits(m.block, m.mask) AS b
 	WHERE NOT t.declared
 	UNION ALL
@@ -177,24 +185,25 @@ CREATE VIEW databuild.taints AS
 	SELECT taint_id, databuild.place_name('taint', state) AS state, reason, created_at FROM databuild.taint;
 COMMENT ON VIEW databuild.taints IS 'Every taint that was not pruned, active or canceled. An active one still marks what was not made anew since.';
 
+/* From a taint or from a ref: each side can be looked up from the other, but neither be read in the other's order. */
 CREATE VIEW databuild.taint_partitions AS
 	SELECT x.taint_id, p.ref, x.run AS run_id
-	FROM databuild.taint_part x JOIN databuild.partition p ON p.id = x.part;
+	FROM databuild.taint_part x JOIN databuild.partition p ON p.id = ANY (ARRAY[x.part]) AND x.part = ANY (ARRAY[p.id]);
 COMMENT ON VIEW databuild.taint_partitions IS 'The instances (ref, run) that each taint marks.';
 
 CREATE VIEW databuild.stale_partitions AS
 	SELECT p.ref, p.live_run AS run_id, i.ref AS input, d.instance AS read_run_id, i.live_run AS input_run_id
 	FROM databuild.partition p
-	JOIN databuild.read d ON d.run_id = p.live_run
-	JOIN databuild.partition i ON i.id = d.part AND i.live_run NOT IN (0, d.instance)
+	CROSS JOIN LATERAL (SELECT d.part, d.instance FROM databuild.read d WHERE d.run_id = p.live_run OFFSET 0) AS d
+	CROSS JOIN LATERAL (SELECT i.ref, i.live_run FROM databuild.partition i WHERE i.id = d.part AND i.live_run NOT IN (0, d.instance) OFFSET 0) AS i
 	WHERE p.state = 'L';
 COMMENT ON VIEW databuild.stale_partitions IS 'Live partitions that were made from an instance of an input (read_run_id) that is not its newest any more (input_run_id).';
 
 CREATE VIEW databuild.dependencies AS
-	SELECT d.ref, u.ref AS upstream, e.run_id
-	FROM databuild.edge e
-	JOIN databuild.partition d ON d.id = e.waiter AND d.state IN ('U', 'X')
-	JOIN databuild.partition u ON u.id = e.upstream;
+	SELECT d.ref, (SELECT u.ref FROM databuild.partition u WHERE u.id = e.upstream) AS upstream, e.run_id
+	FROM databuild.partition d
+	CROSS JOIN LATERAL (SELECT e.upstream, e.run_id FROM databuild.edge e WHERE e.waiter = d.id OFFSET 0) AS e
+	WHERE d.state IN ('U', 'X');
 COMMENT ON VIEW databuild.dependencies IS 'What waits for what now, and the run whose miss said so.';
 
 /*
@@ -215,16 +224,16 @@ COMMENT ON VIEW databuild.tracked IS 'The tables whose rows name refs; see track
 CREATE VIEW databuild.events AS
 	SELECT e.event_id, e.recorded_at, e.kind, e.actor,
 		CASE WHEN cardinality(e.runs) = 1 THEN e.runs[1] END AS run_id,
-		e.want_id, e.taint_id, coalesce(j.label, CASE WHEN e.job_id IS NOT NULL THEN databuild.dropped_label(e.job_id) END) AS job,
-		CASE WHEN e.parts IS NOT NULL THEN coalesce(e.names, ARRAY(SELECT p.ref FROM unnest(e.parts) WITH ORDINALITY AS o(id, n)
-			JOIN databuild.partition p ON p.id = o.id ORDER BY o.n)) END AS refs,
+		e.want_id, e.taint_id, coalesce((SELECT j.label FROM databuild.job j WHERE j.job_id = e.job_id), CASE WHEN e.job_id IS NOT NULL THEN databuild.dropped_label(e.job_id) END) AS job,
+		CASE WHEN e.parts IS NOT NULL THEN coalesce(e.names, ARRAY(SELECT (SELECT p.ref FROM databuild.partition p WHERE p.id = o.id)
+			FROM unnest(e.parts) WITH ORDINALITY AS o(id, n) ORDER BY o.n)) END AS refs,
 		jsonb_strip_nulls(jsonb_build_object(
 			'runs', CASE WHEN cardinality(e.runs) > 1 THEN to_jsonb(e.runs) END,
 			'outputs', CASE WHEN e.kind NOT IN ('declared', 'makes') THEN to_jsonb(e.sizes) END,
-			'inputs', CASE WHEN e.kind = 'declared' THEN (SELECT jsonb_agg(p.ref ORDER BY o.n) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
-				JOIN databuild.partition p ON p.id = o.id) END,
-			'makes', CASE WHEN e.kind = 'makes' THEN (SELECT jsonb_agg(p.ref ORDER BY o.n) FROM unnest(e.others) WITH ORDINALITY AS o(id, n)
-				JOIN databuild.partition p ON p.id = o.id) END,
+			'inputs', CASE WHEN e.kind = 'declared' THEN (SELECT jsonb_agg((SELECT p.ref FROM databuild.partition p WHERE p.id = o.id) ORDER BY o.n)
+				FROM unnest(e.others) WITH ORDINALITY AS o(id, n)) END,
+			'makes', CASE WHEN e.kind = 'makes' THEN (SELECT jsonb_agg((SELECT p.ref FROM databuild.partition p WHERE p.id = o.id) ORDER BY o.n)
+				FROM unnest(e.others) WITH ORDINALITY AS o(id, n)) END,
 			'instances', CASE WHEN e.kind = 'read' THEN to_jsonb(e.others) END,
 			'counts', CASE WHEN e.kind IN ('declared', 'makes') THEN to_jsonb(e.sizes) END,
 			'priority', e.priority,
@@ -235,8 +244,7 @@ CREATE VIEW databuild.events AS
 				WHEN e.kind IN ('wanted', 'pruned') THEN coalesce(e.body, '{}')
 				WHEN e.body IS NULL THEN '{}' ELSE jsonb_build_object('metadata', e.body) END AS body,
 		coalesce(e.role, e.actor) AS role
-	FROM databuild.log e
-	LEFT JOIN databuild.job j ON j.job_id = e.job_id;
+	FROM databuild.log e;
 COMMENT ON VIEW databuild.events IS 'The log, from where it was pruned. actor is the session user, role on whose behalf the call was made: what SET ROLE or a SECURITY DEFINER function said. An event on several runs has run_id NULL and body.runs. The kinds are in event_kinds.';
 
 CREATE FUNCTION databuild.event_kinds(OUT kind text, OUT meaning text, OUT tells text[])

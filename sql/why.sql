@@ -11,10 +11,13 @@ CREATE FUNCTION databuild.queue_place(part_id bigint, OUT ahead bigint)
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 	WITH p AS (SELECT id, job_id, prio, ticket FROM databuild.partition WHERE id = part_id),
-	own AS (SELECT q.rank, q.seq FROM p JOIN databuild.ready q ON q.job_id = p.job_id AND q.rank BETWEEN p.prio * 2 AND p.prio * 2 + 1 AND q.seq > p.ticket
-		WHERE q.part = p.id ORDER BY q.rank DESC, q.seq LIMIT 1)
-	SELECT count(*) FROM (SELECT FROM (SELECT p.job_id, coalesce(own.rank, p.prio * 2) AS rank, coalesce(own.seq, p.ticket) AS seq FROM p LEFT JOIN own ON true) AS p
-		JOIN databuild.ready q ON q.job_id = p.job_id AND q.rank >= p.rank WHERE q.rank > p.rank OR q.seq < p.seq LIMIT 1000) AS before
+	own AS (SELECT q.rank, q.seq FROM p CROSS JOIN LATERAL (SELECT q.rank, q.seq FROM databuild.ready q WHERE q.job_id = p.job_id
+		AND q.rank BETWEEN p.prio * 2 AND p.prio * 2 + 1 AND q.seq > p.ticket AND q.part = p.id ORDER BY q.rank DESC, q.seq LIMIT 1) AS q),
+	place AS (SELECT p.job_id, coalesce(own.rank, p.prio * 2) AS rank, coalesce(own.seq, p.ticket) AS seq FROM p LEFT JOIN own ON true)
+	SELECT count(*) FROM place AS p CROSS JOIN LATERAL ((SELECT FROM databuild.ready q WHERE q.job_id = p.job_id AND q.rank > p.rank LIMIT 1000)
+		UNION ALL
+		(SELECT FROM databuild.ready q WHERE q.job_id = p.job_id AND q.rank = p.rank AND q.seq < p.seq LIMIT 1000)
+		LIMIT 1000) AS before
 $$;
 COMMENT ON FUNCTION databuild.queue_place IS
 'Internal: how many entries of its job''s queue come before a queued partition, counted up to 1,000.';
@@ -25,7 +28,7 @@ CREATE FUNCTION databuild.inputs_not_live(part_id bigint, OUT lacking bigint, OU
 AS $$
 	SELECT count(*) FILTER (WHERE p.state <> 'L'), count(*) FILTER (WHERE p.state IN ('F', 'X')), count(*)
 	FROM (SELECT DISTINCT e.upstream FROM databuild.edge e WHERE e.waiter = part_id) AS e
-	JOIN databuild.partition p ON p.id = e.upstream
+	CROSS JOIN LATERAL (SELECT p.state FROM databuild.partition p WHERE p.id = e.upstream OFFSET 0) AS p
 $$;
 COMMENT ON FUNCTION databuild.inputs_not_live IS
 'Internal: of the inputs that a partition waits for, how many are not live, how many are failed or upstream_failed, and how many there are.';
@@ -34,10 +37,14 @@ CREATE FUNCTION databuild.is_covered(part_id bigint) RETURNS boolean
 	LANGUAGE sql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
-	SELECT EXISTS (SELECT FROM databuild.member m JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A'
-		WHERE m.block + 0 = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1 AND (w.expires_at > databuild.clock()) IS NOT FALSE
-			AND NOT (w.derivative AND w.run_id = 0))
-		OR EXISTS (SELECT FROM databuild.declared_wait d WHERE d.block + 0 = part_id >> 6 AND (d.mask >> (part_id & 63)::int) & 1 = 1)
+	SELECT EXISTS (SELECT FROM databuild.member m
+			CROSS JOIN LATERAL (SELECT FROM databuild.want w WHERE w.want_id = m.want_id AND w.state = 'A'
+				AND (w.expires_at > databuild.clock()) IS NOT FALSE AND NOT (w.derivative AND w.run_id = 0) OFFSET 0) AS w
+			WHERE m.block + 0 = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1)
+		OR EXISTS (SELECT FROM databuild.input i
+			CROSS JOIN LATERAL (SELECT t.want_id FROM databuild.wait t WHERE t.waiter = i.part AND t.declared OFFSET 0) AS t
+			CROSS JOIN LATERAL (SELECT m.mask FROM databuild.member m WHERE m.want_id = t.want_id AND m.block = i.block OFFSET 0) AS m
+			WHERE i.block + 0 = part_id >> 6 AND ((i.mask & m.mask) >> (part_id & 63)::int) & 1 = 1)
 $$;
 COMMENT ON FUNCTION databuild.is_covered IS 'Internal: whether a want in force covers the partition, or one that waits by a shared derivative want is declared to need it.';
 
@@ -79,7 +86,8 @@ BEGIN
 		run_id := p.live_run;
 		detail := CASE WHEN EXISTS (SELECT FROM databuild.run WHERE databuild.run.run_id = p.live_run)
 			THEN format('Run %s made it.', p.live_run) ELSE format('It was published in event %s.', p.live_run) END;
-		SELECT i.ref INTO last_reason FROM databuild.read d JOIN databuild.partition i ON i.id = d.part AND i.live_run NOT IN (0, d.instance)
+		SELECT i.ref INTO last_reason FROM databuild.read d
+			CROSS JOIN LATERAL (SELECT i.ref FROM databuild.partition i WHERE i.id = d.part AND i.live_run NOT IN (0, d.instance) OFFSET 0) AS i
 			WHERE d.run_id = p.live_run ORDER BY i.ref LIMIT 1;
 		IF FOUND THEN
 			reason := 'stale';
@@ -145,9 +153,10 @@ BEGIN
 	END IF;
 	IF p.state IN ('Q', 'R') THEN
 		SELECT u.run_id, b.ref INTO blocking
-			FROM databuild.output o CROSS JOIN LATERAL unnest(o.outputs) AS x(id) JOIN databuild.partition b ON b.id = x.id
-			LEFT JOIN databuild.taken k ON k.part = b.id
-			JOIN databuild.run u ON u.run_id = coalesce(k.run_id, b.run) AND u.state = 'R'
+			FROM databuild.output o CROSS JOIN LATERAL unnest(o.outputs) AS x(id)
+			CROSS JOIN LATERAL (SELECT b.id, b.ref, b.run FROM databuild.partition b WHERE b.id = x.id OFFSET 0) AS b
+			LEFT JOIN LATERAL (SELECT k.run_id FROM databuild.taken k WHERE k.part = b.id OFFSET 0) AS k ON true
+			CROSS JOIN LATERAL (SELECT u.run_id FROM databuild.run u WHERE u.run_id = coalesce(k.run_id, b.run) AND u.state = 'R' OFFSET 0) AS u
 			WHERE o.part = p.id LIMIT 1;
 		IF FOUND THEN
 			reason := 'collision';
@@ -194,7 +203,7 @@ BEGIN
 	END IF;
 	IF p.state IN ('Q', 'R') THEN
 		SELECT u.ref INTO blocking FROM databuild.input i CROSS JOIN LATERAL databuild.bits(i.block, i.mask) AS b(id)
-			JOIN databuild.partition u ON u.id = b.id WHERE i.part = p.id AND u.state <> 'L' LIMIT 1;
+			CROSS JOIN LATERAL (SELECT u.ref FROM databuild.partition u WHERE u.id = b.id AND u.state <> 'L' OFFSET 0) AS u WHERE i.part = p.id LIMIT 1;
 		IF FOUND THEN
 			reason := 'settling';
 			detail := format('It was claimable, but its input %s is not live any more.', blocking.ref);
@@ -230,7 +239,7 @@ AS $$
 		SELECT p.id, p.ref, p.state IN ('F', 'X') AS lost
 		FROM databuild.partition w
 		CROSS JOIN LATERAL (SELECT DISTINCT e.upstream FROM databuild.edge e WHERE e.waiter = w.id OFFSET 0) AS e
-		JOIN databuild.partition p ON p.id = e.upstream
+		CROSS JOIN LATERAL (SELECT p.id, p.ref, p.state FROM databuild.partition p WHERE p.id = e.upstream OFFSET 0) AS p
 		WHERE w.id = part_id
 			AND CASE w.state WHEN 'X' THEN p.state IN ('F', 'X') WHEN 'U' THEN p.state <> 'L' ELSE false END
 		ORDER BY 3 DESC, 2 LIMIT max_children) AS c
@@ -327,11 +336,13 @@ COMMENT ON FUNCTION databuild.last_event IS 'Internal: the last event recorded b
 /*
  * The same for a time in the past, from nothing but the log: state by the
  * fold, edges and wants by the events up to then.  No hints: it is over.
+ * Nothing is known of how many rows a fold has: no nested loop, where another
+ * join can do it.
  */
 CREATE FUNCTION databuild.why_then(asked text, max_depth int, max_children int, at timestamptz)
 	RETURNS TABLE (depth int, partition text, state text, reason text, detail text, hint text, run_id bigint, since timestamptz)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
-	SET search_path = pg_catalog, pg_temp SET jit = off
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_nestloop = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -366,15 +377,15 @@ BEGIN
 	p AS MATERIALIZED (SELECT f.id, n.ref, f.state AS letter, databuild.place_name('partition', f.state) AS state, f.run_id, f.live_run, f.since, f.until,
 			f.attempts, f.misses, f.cause, f.note, j.label, j.is_source, j.paused, j.max_attempts, coalesce(j.kind, 'job_dropped') <> 'job_dropped' AS has_job
 		FROM f JOIN databuild.partition n ON n.id = f.id LEFT JOIN j ON j.job_id = f.job_id WHERE f.machine = 'partition'),
+	cause AS MATERIALIZED (SELECT o.id AS waiter, u.id, CASE WHEN u.letter IN ('F', 'X') THEN '0' ELSE '1' END || u.ref AS step,
+			row_number() OVER (PARTITION BY o.id ORDER BY u.letter NOT IN ('F', 'X'), u.ref COLLATE "C") AS nth
+		FROM edge JOIN p AS o ON o.id = edge.waiter JOIN p AS u ON u.id = edge.upstream
+		WHERE CASE o.letter WHEN 'X' THEN u.letter IN ('F', 'X') ELSE u.letter <> 'L' END),
 	tree AS (
 		SELECT 0 AS depth, asked_id AS id, ARRAY[]::text[] COLLATE "C" AS path, ARRAY[asked_id] AS above
 		UNION ALL
 		SELECT t.depth + 1, c.id, t.path || c.step, t.above || c.id
-		FROM tree t CROSS JOIN LATERAL (
-			SELECT u.id, CASE WHEN u.letter IN ('F', 'X') THEN '0' ELSE '1' END || u.ref AS step
-			FROM p AS o JOIN edge ON edge.waiter = o.id JOIN p AS u ON u.id = edge.upstream
-			WHERE o.id = t.id AND CASE o.letter WHEN 'X' THEN u.letter IN ('F', 'X') ELSE u.letter <> 'L' END
-			ORDER BY u.letter NOT IN ('F', 'X'), u.ref COLLATE "C" LIMIT max_children) AS c
+		FROM tree t JOIN cause c ON c.waiter = t.id AND c.nth <= max_children
 		WHERE t.depth < max_depth AND c.id <> ALL (t.above))
 	SELECT t.depth, coalesce(p.ref, asked), p.state, y.reason,
 		CASE y.reason
@@ -406,7 +417,7 @@ BEGIN
 			WHEN p.letter = 'B' THEN 'building'
 			WHEN p.letter = 'R' AND p.until > at THEN 'backing_off'
 			WHEN p.letter = 'X' THEN 'upstream_failed'
-			WHEN p.letter = 'U' THEN CASE WHEN EXISTS (SELECT FROM edge JOIN p AS u ON u.id = edge.upstream AND u.letter <> 'L' WHERE edge.waiter = p.id)
+			WHEN p.letter = 'U' THEN CASE WHEN p.id IN (SELECT c.waiter FROM cause c)
 				THEN 'waiting_for_upstream' ELSE 'settling' END
 			WHEN p.paused THEN 'job_paused'
 			WHEN p.letter IN ('Q', 'R') THEN 'waiting_for_worker'
@@ -457,17 +468,21 @@ BEGIN
 	-- one example of all that have the same reason; what only waits is left to what it waits for
 	RETURN QUERY
 	WITH RECURSIVE n(id) AS (
-		SELECT m.part FROM databuild.want_part m JOIN databuild.partition p ON p.id = m.part WHERE m.want_id = asked AND p.state <> 'L'
+		SELECT m.part FROM databuild.want_part m
+			CROSS JOIN LATERAL (SELECT FROM databuild.partition p WHERE p.id = m.part AND p.state <> 'L' OFFSET 0) AS p WHERE m.want_id = asked
 		UNION
-		SELECT e.upstream FROM n JOIN databuild.partition w ON w.id = n.id AND w.state IN ('U', 'X')
-			JOIN databuild.edge e ON e.waiter = n.id JOIN databuild.partition p ON p.id = e.upstream WHERE p.state <> 'L'),
+		SELECT e.upstream FROM n
+			CROSS JOIN LATERAL (SELECT FROM databuild.partition w WHERE w.id = n.id AND w.state IN ('U', 'X') OFFSET 0) AS w
+			CROSS JOIN LATERAL (SELECT e.upstream FROM databuild.edge e WHERE e.waiter = n.id OFFSET 0) AS e
+			CROSS JOIN LATERAL (SELECT FROM databuild.partition p WHERE p.id = e.upstream AND p.state <> 'L' OFFSET 0) AS p),
 	leaf AS (
 		SELECT p.id, p.ref, p.state, p.job_id, p.run, t.cause, t.retry_at > now_ AS later
-		FROM n JOIN databuild.partition p ON p.id = n.id LEFT JOIN databuild.trouble t ON t.part = p.id
+		FROM n CROSS JOIN LATERAL (SELECT * FROM databuild.partition p WHERE p.id = n.id OFFSET 0) AS p
+		LEFT JOIN LATERAL (SELECT t.cause, t.retry_at FROM databuild.trouble t WHERE t.part = n.id OFFSET 0) AS t ON true
 		WHERE p.state NOT IN ('U', 'X') OR (SELECT i.lacking = 0 FROM databuild.inputs_not_live(p.id) AS i)),
 	kind AS (
 		SELECT count(*) AS partitions, (array_agg(l.id ORDER BY l.ref COLLATE "C"))[1] AS example
-		FROM leaf l LEFT JOIN databuild.run r ON r.run_id = l.run AND l.state = 'B'
+		FROM leaf l LEFT JOIN LATERAL (SELECT r.lease_at FROM databuild.run r WHERE r.run_id = l.run AND l.state = 'B' OFFSET 0) AS r ON true
 		GROUP BY l.state, l.job_id, l.cause, l.later, r.lease_at < now_)
 	SELECT r.reason, k.partitions, r.ref, r.detail, r.hint
 	FROM kind k CROSS JOIN LATERAL databuild.reason_of(k.example) AS r
@@ -514,29 +529,32 @@ BEGIN
 		RETURN QUERY WITH RECURSIVE x AS (
 			SELECT 1 AS depth, asked.id AS made, d.run_id, d.part, d.instance FROM databuild.read d WHERE d.run_id = asked.live_run AND max_depth > 0
 			UNION
-			SELECT x.depth + 1, x.part, d.run_id, d.part, d.instance FROM x JOIN databuild.read d ON d.run_id = x.instance WHERE x.depth < max_depth)
+			SELECT x.depth + 1, x.part, d.run_id, d.part, d.instance
+				FROM x CROSS JOIN LATERAL (SELECT * FROM databuild.read d WHERE d.run_id = x.instance OFFSET 0) AS d WHERE x.depth < max_depth)
 		SELECT x.depth, o.ref, x.run_id, i.ref, x.instance, i.live_run <> x.instance
-		FROM x JOIN databuild.partition o ON o.id = x.made JOIN databuild.partition i ON i.id = x.part
+		FROM x CROSS JOIN LATERAL (SELECT o.ref FROM databuild.partition o WHERE o.id = x.made OFFSET 0) AS o
+		CROSS JOIN LATERAL (SELECT i.ref, i.live_run FROM databuild.partition i WHERE i.id = x.part OFFSET 0) AS i
 		UNION
 		SELECT x.depth + 1, i.ref, x.instance, NULL, NULL, NULL
-		FROM x JOIN databuild.partition i ON i.id = x.part
-		WHERE x.depth < max_depth AND NOT EXISTS (SELECT FROM databuild.run r WHERE r.run_id = x.instance)
-			AND NOT EXISTS (SELECT FROM databuild.publication b WHERE b.event_id = x.instance)
+		FROM x CROSS JOIN LATERAL (SELECT i.ref FROM databuild.partition i WHERE i.id = x.part OFFSET 0) AS i
+		WHERE x.depth < max_depth AND (SELECT true FROM databuild.run r WHERE r.run_id = x.instance) IS NULL
+			AND (SELECT true FROM databuild.publication b WHERE b.event_id = x.instance) IS NULL
 		ORDER BY 1, 2, 3, 4;
 	ELSE
 		RETURN QUERY WITH RECURSIVE x AS (
 			SELECT 1 AS depth, m.id AS made, d.run_id, asked.id AS part, asked.live_run AS instance
-				FROM databuild.read d JOIN databuild.run r ON r.run_id = d.run_id AND r.state = 'S'
-				LEFT JOIN databuild.run_note n ON n.run_id = d.run_id CROSS JOIN LATERAL unnest(coalesce(n.made, r.outputs)) AS m(id)
+				FROM databuild.read d CROSS JOIN LATERAL (SELECT r.outputs FROM databuild.run r WHERE r.run_id = d.run_id AND r.state = 'S' OFFSET 0) AS r
+				LEFT JOIN LATERAL (SELECT n.made FROM databuild.run_note n WHERE n.run_id = d.run_id OFFSET 0) AS n ON true CROSS JOIN LATERAL unnest(coalesce(n.made, r.outputs)) AS m(id)
 				WHERE d.part = asked.id AND d.instance = asked.live_run AND max_depth > 0
 			UNION
 			SELECT x.depth + 1, m.id, d.run_id, x.made, x.run_id
-				FROM x JOIN databuild.read d ON d.part = x.made AND d.instance = x.run_id
-				JOIN databuild.run r ON r.run_id = d.run_id AND r.state = 'S'
-				LEFT JOIN databuild.run_note n ON n.run_id = d.run_id CROSS JOIN LATERAL unnest(coalesce(n.made, r.outputs)) AS m(id)
+				FROM x CROSS JOIN LATERAL (SELECT d.run_id FROM databuild.read d WHERE d.part = x.made AND d.instance = x.run_id OFFSET 0) AS d
+				CROSS JOIN LATERAL (SELECT r.outputs FROM databuild.run r WHERE r.run_id = d.run_id AND r.state = 'S' OFFSET 0) AS r
+				LEFT JOIN LATERAL (SELECT n.made FROM databuild.run_note n WHERE n.run_id = d.run_id OFFSET 0) AS n ON true CROSS JOIN LATERAL unnest(coalesce(n.made, r.outputs)) AS m(id)
 				WHERE x.depth < max_depth)
 		SELECT x.depth, o.ref, x.run_id, i.ref, x.instance, i.live_run <> x.instance
-		FROM x JOIN databuild.partition o ON o.id = x.made JOIN databuild.partition i ON i.id = x.part
+		FROM x CROSS JOIN LATERAL (SELECT o.ref FROM databuild.partition o WHERE o.id = x.made OFFSET 0) AS o
+		CROSS JOIN LATERAL (SELECT i.ref, i.live_run FROM databuild.partition i WHERE i.id = x.part OFFSET 0) AS i
 		ORDER BY x.depth, i.ref, x.run_id, o.ref;
 	END IF;
 END
@@ -560,10 +578,11 @@ BEGIN
 	n AS (SELECT u.ref COLLATE "C" AS ref FROM unnest(partitions) AS u(ref) UNION SELECT i.input COLLATE "C" FROM i),
 	needs AS (
 		SELECT i.ref COLLATE "C" AS ref, array_agg(DISTINCT i.input) AS lacking
-		FROM i LEFT JOIN databuild.partition q ON q.ref = i.input COLLATE "C" WHERE q.state IS DISTINCT FROM 'L' GROUP BY 1),
+		FROM i LEFT JOIN LATERAL (SELECT q.state FROM databuild.partition q WHERE q.ref = i.input COLLATE "C" OFFSET 0) AS q ON true
+		WHERE q.state IS DISTINCT FROM 'L' GROUP BY 1),
 	known AS MATERIALIZED (
 		SELECT n.ref, p.state, databuild.makers(n.ref) AS makers, needs.lacking
-		FROM n LEFT JOIN databuild.partition p ON p.ref = n.ref LEFT JOIN needs ON needs.ref = n.ref)
+		FROM n LEFT JOIN LATERAL (SELECT p.state FROM databuild.partition p WHERE p.ref = n.ref OFFSET 0) AS p ON true LEFT JOIN needs ON needs.ref = n.ref)
 	SELECT k.ref, CASE
 			WHEN k.state = 'L' THEN 'live'
 			WHEN cardinality(k.makers) = 0 THEN 'no_job'
