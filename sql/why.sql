@@ -140,14 +140,14 @@ BEGIN
 	END IF;
 	IF p.state = 'B' AND r.lease_at >= now_ THEN
 		reason := 'building';
-		detail := format('Run %s of worker %s makes it, attempt %s, since %s.', r.run_id, r.worker, r.attempt, to_char(r.started_at, 'YYYY-MM-DD HH24:MI:SS'))
+		detail := format('Run %s of worker %s makes it, attempt %s, since %s.', r.run_id, r.worker, r.attempt, to_char(r.started_at, 'YYYY-MM-DD HH24:MI:SSOF'))
 			|| CASE WHEN t.changed <> 0 THEN ' Rows that name it changed meanwhile: the end of the run publishes it.' ELSE '' END;
-		hint := format('Its lease holds until %s.', to_char(r.lease_at, 'YYYY-MM-DD HH24:MI:SS'));
+		hint := format('Its lease holds until %s.', to_char(r.lease_at, 'YYYY-MM-DD HH24:MI:SSOF'));
 		RETURN;
 	END IF;
 	IF p.state = 'B' THEN
 		reason := 'lease_overdue';
-		detail := format('The lease of run %s of worker %s ended at %s.', r.run_id, r.worker, to_char(r.lease_at, 'YYYY-MM-DD HH24:MI:SS'));
+		detail := format('The lease of run %s of worker %s ended at %s.', r.run_id, r.worker, to_char(r.lease_at, 'YYYY-MM-DD HH24:MI:SSOF'));
 		hint := 'The next claim or tick() gives it up and tries again, unless the worker reports first. See whether the worker is alive.';
 		RETURN;
 	END IF;
@@ -169,7 +169,7 @@ BEGIN
 	IF p.state = 'R' AND t.retry_at > now_ THEN
 		reason := 'backing_off';
 		detail := format('Attempt %s of %s failed (%s); claimable again at %s.', t.attempts, j.max_attempts,
-			last_reason, to_char(t.retry_at, 'YYYY-MM-DD HH24:MI:SS'));
+			last_reason, to_char(t.retry_at, 'YYYY-MM-DD HH24:MI:SSOF'));
 		RETURN;
 	END IF;
 	IF p.state IN ('U', 'X') THEN
@@ -398,7 +398,7 @@ BEGIN
 			WHEN 'failed' THEN format('It had failed (%s) after %s attempts and %s misses; the last reason: %s', p.cause, p.attempts, p.misses, coalesce(n.reason, 'none was given'))
 			WHEN 'building' THEN format('Run %s of worker %s was making it.', p.run_id, r.worker)
 			WHEN 'backing_off' THEN format('Attempt %s of %s had failed (%s); claimable again at %s.', p.attempts, p.max_attempts,
-				coalesce(n.reason, 'no reason was given'), to_char(p.until, 'YYYY-MM-DD HH24:MI:SS'))
+				coalesce(n.reason, 'no reason was given'), to_char(p.until, 'YYYY-MM-DD HH24:MI:SSOF'))
 			WHEN 'upstream_failed' THEN 'An input of it had failed.'
 			WHEN 'waiting_for_upstream' THEN 'Inputs of it were not live.'
 			WHEN 'settling' THEN CASE p.letter WHEN 'M' THEN 'It was wanted, and not queued yet.' ELSE 'Everything that it waited for was live.' END

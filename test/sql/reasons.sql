@@ -86,6 +86,11 @@ SELECT pg_temp.refused('SELECT * FROM databuild.why($$a$$, -1)');
 SELECT pg_temp.refused('SELECT * FROM databuild.why($$a$$, 1, -1)');
 SELECT pg_temp.refused('SELECT * FROM databuild.explain(NULL)');
 
+-- a time is told as the session sees it
+SET timezone = 'Asia/Kolkata';
+SELECT detail FROM databuild.why('building');
+SET timezone = 'UTC';
+
 -- the tables are what the log says, and a replay finds nothing else
 SELECT * FROM databuild.verify();
 CREATE TEMP TABLE before_replay AS SELECT * FROM databuild.partitions;
