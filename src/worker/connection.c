@@ -46,13 +46,21 @@ lost(Conn *conn, const char *why, Millis now)
 	ConnDone	done = conn->done;
 	bool		busy = conn->state == CONN_BUSY;
 	char	   *error = trimmed(why);
+	Millis		again = NEVER;
 
-	if (conn->name != NULL && (conn->error == NULL || strcmp(conn->error, error) != 0))
-		log_line(NULL, "%s: %s: %s", conn->name, conn->state == CONN_CONNECTING ? "cannot connect" : "connection lost", error);
+	if (conn->name != NULL)
+	{
+		Millis		wait = backoff(conn->failures++);
+
+		if (conn->error == NULL || strcmp(conn->error, error) != 0)
+			log_line(NULL, "%s: %s, and tries again, in %.1f s at first: %s", conn->name,
+					 conn->state == CONN_CONNECTING ? "cannot connect" : "connection lost", (double) wait / SECOND, error);
+		again = now + wait;
+	}
 	conn_close(conn);
 	free(conn->error);
 	conn->error = error;
-	conn->at = conn->name != NULL ? now + backoff(conn->failures++) : NEVER;
+	conn->at = again;
 	if (busy && done != NULL)
 		done(conn, NULL);
 }
