@@ -200,6 +200,12 @@ $$;
 COMMENT ON FUNCTION databuild.verify IS
 'Folds the whole log and compares: a row for each difference between the tables and the fold; none: state = fold(log). One snapshot, no lock; runs on a standby, too.';
 
+CREATE FUNCTION databuild.shut_gates() RETURNS void
+	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'databuild_shut_gates';
+COMMENT ON FUNCTION databuild.shut_gates IS
+'Internal: waits until no transaction with a writing call is open, letting others pass meanwhile; then keeps them out until the transaction ends. Raises 55P03 after lock_timeout.';
+
 CREATE FUNCTION databuild.replay() RETURNS bigint
 	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres SET jit = off
@@ -210,8 +216,7 @@ DECLARE
 	leases bigint[];
 	lease_ats timestamptz[];
 BEGIN
-	LOCK TABLE databuild.job IN EXCLUSIVE MODE;
-	LOCK TABLE ONLY databuild.event IN EXCLUSIVE MODE;
+	PERFORM databuild.shut_gates();
 	SELECT count(*) INTO events FROM databuild.log;
 	-- leases are promises, not events: those of running runs stay
 	SELECT array_agg(run_id), array_agg(lease), array_agg(lease_at) INTO running, leases, lease_ats
@@ -303,7 +308,7 @@ END
 $$;
 COMMENT ON FUNCTION databuild.replay IS
 'Makes the state anew from the log; returns how many events there were. Leases of running runs stay. For disaster and doubt: verify() says whether it is needed.
-Waits for all writing calls to end, and holds them up.';
+Waits until no transaction with a writing call is open, letting others pass meanwhile; at work, holds them up until its transaction ends.';
 
 /* ------------------------------------------------------------------------
  * What must hold of the tables among themselves.

@@ -41,7 +41,7 @@ CREATE VIEW databuild.rights AS
 		('operator', '{define_job,define_source,drop_job,pause_job,resume_job,cancel_run,retry,retry_want,taint,cancel_taint,forget,
 			tick,verify,check_invariants,prune,prune_step,prune_instances,prune_told,prune_part}'),
 		('owner', '{replay,feed,feed_event,grant_reader,grant_worker,grant_operator,revoke_role,grant_classes,grant_in_update}'),
-		('owner', '{horizon,fold,nth,in_flight,event_guard,makers,inputs_of,queue_place,inputs_not_live,is_covered,reason_of,causes_of,
+		('owner', '{shut_gates,horizon,fold,nth,in_flight,event_guard,makers,inputs_of,queue_place,inputs_not_live,is_covered,reason_of,causes_of,
 			why_tree,why_then,last_event,count_some,dot_text,html_text,html_time,html_grid,html_runs}'),
 		('owner', '{counted_all,state_look,declared_wait,want_part,edge,log,name_fold,claim_fold,run_note_fold,wanted_fold,want_fold,declared_fold,input_fold,output_fold,taint_fold,
 			taint_part_fold,read_fold,publication_fold,defined_fold,job_fold}'))

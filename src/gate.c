@@ -50,7 +50,7 @@
 #define ENDS_KEY_CLASS	0xDD
 #define ENDS_CLASS		0xDE	/* the shared one */
 
-/* How a definition waits for the gate, in milliseconds: see wait_politely(). */
+/* How a definition or replay waits for the gates, in milliseconds: see wait_politely(). */
 #define TRY_MS			100
 #define REST_MS			400
 #define TRIES_LONG		10
@@ -138,11 +138,11 @@ gate_enter(void)
 }
 
 /*
- * Wait at most so many milliseconds for the job table; false if they were not
- * enough, or *error if it is something else.
+ * Wait at most so many milliseconds for each of the gates; false if they were
+ * not enough, or *error if it is something else.
  */
 static bool
-try_alone(Oid job, int wait, ErrorData **error)
+try_alone(const Oid *gates, int n, int wait, ErrorData **error)
 {
 	MemoryContext memory = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -154,7 +154,8 @@ try_alone(Oid job, int wait, ErrorData **error)
 	LockTimeout = wait;
 	PG_TRY();
 	{
-		LockRelationOid(job, ExclusiveLock);
+		for (int i = 0; i < n; i++)
+			LockRelationOid(gates[i], ExclusiveLock);
 		got = true;
 	}
 	PG_CATCH();
@@ -175,13 +176,13 @@ try_alone(Oid job, int wait, ErrorData **error)
 }
 
 /*
- * Behind a call in a transaction that stays open, a definition that simply
- * waited would hold up all calls after it, heartbeats among them.  So it waits
- * a little, lets them pass, and tries again; now and then for so long that
- * deadlocks are found.
+ * Behind a call in a transaction that stays open, a definition or replay that
+ * simply waited would hold up all calls after it, heartbeats among them.  So
+ * it waits a little, lets them pass, and tries again; now and then for so long
+ * that deadlocks are found.
  */
 static void
-wait_politely(Oid job)
+wait_politely(const Oid *gates, int n)
 {
 	TimestampTz began = GetCurrentTimestamp();
 
@@ -190,7 +191,7 @@ wait_politely(Oid job)
 		int			wait = i % TRIES_LONG == 0 ? DeadlockTimeout + TRY_MS : TRY_MS;
 		ErrorData  *error = NULL;
 
-		if (try_alone(job, wait, &error))
+		if (try_alone(gates, n, wait, &error))
 			return;
 		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE ||
 			(LockTimeout > 0 && TimestampDifferenceExceeds(began, GetCurrentTimestamp(), LockTimeout)))
@@ -205,9 +206,23 @@ wait_politely(Oid job)
 void
 gate_enter_alone(void)
 {
-	wait_politely(store_relation("job"));
+	const Oid	gates[] = {store_relation("job")};
+
+	wait_politely(gates, lengthof(gates));
 	LockRelationOid(store_relation("event"), RowExclusiveLock);
 	hold_event_key();
+}
+
+PG_FUNCTION_INFO_V1(databuild_shut_gates);
+
+Datum
+databuild_shut_gates(PG_FUNCTION_ARGS)
+{
+	const Oid	gates[] = {store_relation("job"), store_relation("event")};
+
+	(void) fcinfo;
+	wait_politely(gates, lengthof(gates));
+	PG_RETURN_VOID();
 }
 
 int64
