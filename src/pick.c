@@ -385,13 +385,13 @@ sift(Pick *k, Candidate *cands, int n, int32 rank)
 	{
 		const Partition *p;
 
-		if (cands[i].out || !outputs_free(k, &cands[i], &got))
+		if (cands[i].out || marking_token(&k->making, PARTITION, cands[i].entry.part) != NULL)
+			continue;			/* picked before, perhaps in vain: the entry stays */
+		if (!outputs_free(k, &cands[i], &got))
 			continue;
 		p = marking_token(&k->c->m, PARTITION, cands[i].entry.part);
 		if (!entry_counts(p, &cands[i].entry, rank))
 			use_up(k, &cands[i].entry.row);
-		else if (marking_token(&k->making, PARTITION, p->id) != NULL)
-			continue;			/* picked before, perhaps in vain: the entry stays */
 		else if (p->place == P_UP_FOR_RETRY && p->retry_at > k->c->now)
 			continue;			/* the clock went back: the entry stays */
 		else if (p->needs.n == 0)
