@@ -34,6 +34,7 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -204,11 +205,13 @@ open_it(Opened *o, const Direct *d, Act act)
 static Datum *
 add_row(Rows *rows, int columns, bool **nulls)
 {
+	if (rows->memory == NULL)
+		rows->memory = AllocSetContextCreate(CurrentMemoryContext, "databuild rows", ALLOCSET_SMALL_SIZES);
 	if (rows->n == rows->room)
 	{
 		int			room = rows->room * 2 + 16;
-		Datum	   *values = palloc(sizeof(Datum) * room * columns);
-		bool	   *isnull = palloc(sizeof(bool) * room * columns);
+		Datum	   *values = MemoryContextAllocHuge(rows->memory, sizeof(Datum) * room * columns);
+		bool	   *isnull = MemoryContextAllocHuge(rows->memory, sizeof(bool) * room * columns);
 
 		if (rows->n > 0)
 		{
@@ -231,6 +234,7 @@ add_slot(Rows *rows, const Opened *o, TupleTableSlot *slot)
 {
 	bool	   *nulls;
 	Datum	   *values = add_row(rows, o->ncolumns, &nulls);
+	MemoryContext before = MemoryContextSwitchTo(rows->memory);
 
 	for (int i = 0; i < o->ncolumns; i++)
 	{
@@ -241,6 +245,7 @@ add_slot(Rows *rows, const Opened *o, TupleTableSlot *slot)
 			values[i] = a->attlen == -1 ? PointerGetDatum(PG_DETOAST_DATUM_COPY(values[i])) :
 				datumCopy(values[i], a->attbyval, a->attlen);
 	}
+	MemoryContextSwitchTo(before);
 }
 
 static int64
@@ -546,13 +551,17 @@ fill_slot(const Columns *s, int row, TupleTableSlot *slot)
 static void
 insert_slots(const Opened *o, Indexes *x, TupleTableSlot **slots, int n)
 {
+	MemoryContext before;
+
 	for (int i = 0; i < n; i++)
 		if (RelationGetDescr(o->table)->constr != NULL)
 			ExecConstraints(x->info, slots[i], x->estate);
+	before = MemoryContextSwitchTo(GetPerTupleMemoryContext(x->estate));
 	if (n == 1)
 		table_tuple_insert(o->table, slots[0], GetCurrentCommandId(true), 0, NULL);
 	else
 		table_multi_insert(o->table, slots, n, GetCurrentCommandId(true), 0, NULL);
+	MemoryContextSwitchTo(before);
 	for (int i = 0; i < n; i++)
 	{
 		insert_index_entries(x->info, slots[i], x->estate, false, UPDATES_ALL_INDEXES);
@@ -975,7 +984,7 @@ add_entry(Rows *rows, const Ready *r)
 {
 	bool	   *isnull;
 	Datum	   *values = add_row(rows, 4, &isnull);
-	ItemPointer row = palloc(sizeof(ItemPointerData));
+	ItemPointer row = MemoryContextAlloc(rows->memory, sizeof(ItemPointerData));
 
 	*row = r->row;
 	values[0] = PointerGetDatum(row);

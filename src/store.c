@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 typedef struct StatementRow
@@ -265,12 +266,9 @@ rows_free(Rows *rows)
 	if (rows->table != NULL)
 		SPI_freetuptable(rows->table);
 	rows->table = NULL;
-	if (rows->values != NULL)
-	{
-		pfree(rows->values);
-		pfree(rows->nulls);
-	}
-	rows->values = NULL;
+	if (rows->memory != NULL)
+		MemoryContextDelete(rows->memory);
+	rows->memory = NULL;
 }
 
 Ids

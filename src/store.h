@@ -23,6 +23,7 @@ typedef struct Rows
 {
 	SPITupleTable *table;		/* or, where direct.c found them, */
 	int			n;
+	MemoryContext memory;		/* in which they are */
 	Datum	   *values;			/* row by row */
 	bool	   *nulls;
 	int			columns;
