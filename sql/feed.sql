@@ -49,7 +49,7 @@ DECLARE
 	part regclass;		-- of the log
 	n bigint;
 BEGIN
-	IF tbl IS NULL OR patterns IS NULL OR cardinality(patterns) = 0 OR array_position(patterns, NULL) IS NOT NULL OR array_ndims(patterns) > 1 THEN
+	IF tbl IS NULL OR patterns IS NULL OR array_ndims(patterns) IS DISTINCT FROM 1 OR EXISTS (SELECT FROM unnest(patterns) AS p WHERE p IS NULL) THEN
 		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'arguments "tbl" and "patterns" must not be null or empty, or contain nulls';
 	END IF;
 	PERFORM '' ~ p FROM unnest(patterns) AS p;		-- each alone
@@ -80,7 +80,7 @@ $$;
 COMMENT ON FUNCTION databuild.feed IS
 'From now on the table says which of the refs that one of the patterns matches as a whole are live, and of which instance: for followers, to whom logical replication takes it. Returns how many are. Again: replaces the patterns, and sets right what is not.
 tbl: (ref text COLLATE "C" PRIMARY KEY, instance bigint NOT NULL, live boolean NOT NULL, reason text, changed_at timestamptz NOT NULL), of databuild''s owner. A row is written in the transaction of its event. live is false from when the instance is tainted or forgotten (reason says why) until the ref is live again. DROP TABLE ends it.
-Needs databuild''s owner. What it sets up is on the log and in no dump: after a restore, call it again. Raises 22023, 2201B (pattern), 42501. Waits for all transactions that have called something that writes, and holds up all calls meanwhile and at work; lock_timeout sets a limit.
+Needs databuild''s owner. What it sets up is on the log and in no dump: after a restore, call it again. Raises 22023, 2201B (pattern), 42501, 42703, 42809, 42P01, 42P10 (a table that is not so). Waits for all transactions that have called something that writes, and holds up all calls meanwhile and at work; lock_timeout sets a limit.
 A call in a REPEATABLE READ or SERIALIZABLE transaction that is older than a partition which it makes live may get 40001.';
 
 CREATE FUNCTION databuild.follow_row() RETURNS trigger

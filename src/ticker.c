@@ -73,7 +73,7 @@ register_ticker(void)
 
 	strlcpy(worker.bgw_name, "databuild ticker", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, "databuild ticker", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "$libdir/databuild", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "$libdir/databuild-" DATABUILD_VERSION, BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, "databuild_ticker_main", BGW_MAXLEN);
 	RegisterBackgroundWorker(&worker);
 }
@@ -142,7 +142,7 @@ start_tick(Target *t)
 	t->worker = NULL;
 	snprintf(worker.bgw_name, BGW_MAXLEN, "databuild tick in %s", t->database);
 	strlcpy(worker.bgw_type, "databuild tick", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "$libdir/databuild", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "$libdir/databuild-" DATABUILD_VERSION, BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, "databuild_tick_main", BGW_MAXLEN);
 	strlcpy(worker.bgw_extra, t->database, BGW_EXTRALEN);
 	if (!RegisterDynamicBackgroundWorker(&worker, &t->worker))

@@ -10,7 +10,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $node = cluster('ticker', conf => "shared_preload_libraries = '\$libdir/databuild'\ndatabuild.tick_naptime = 1\n");
+# The library is named after its version.
+my ($version) = slurp_file("$FindBin::RealBin/../../databuild.control") =~ /default_version = '(.*)'/;
+my $node = cluster('ticker', conf => "shared_preload_libraries = '\$libdir/databuild-$version'\ndatabuild.tick_naptime = 1\n");
 
 sub sql
 {
