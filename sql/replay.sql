@@ -200,6 +200,15 @@ $$;
 COMMENT ON FUNCTION databuild.verify IS
 'Folds the whole log and compares: a row for each difference between the tables and the fold; none: state = fold(log). One snapshot, no lock; runs on a standby, too.';
 
+CREATE VIEW databuild.cover AS
+	SELECT u.part, max(u.prio) AS prio, bool_or(u.over) AS over
+	FROM (SELECT b AS part, w.prio, w.expires_at <= databuild.clock() AS over FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b
+			JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A' AND NOT (w.derivative AND w.run_id = 0)
+		UNION ALL
+		SELECT b, p.prio, NULL FROM databuild.declared_wait d CROSS JOIN databuild.bits(d.block, d.mask) AS b
+			JOIN databuild.partition p ON p.id = d.waiter) AS u GROUP BY u.part;
+COMMENT ON VIEW databuild.cover IS 'Internal: the greatest priority of the wants on each partition that has any, and whether one of them is past its end.';
+
 CREATE FUNCTION databuild.shut_gates() RETURNS void
 	LANGUAGE C VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'databuild_shut_gates';
@@ -300,9 +309,15 @@ BEGIN
 	INSERT INTO databuild.publication SELECT event_id, at, parts, metadata FROM databuild.publication_fold;
 	INSERT INTO databuild.timer (at, kind, ids) SELECT lease_at, 'L', array_agg(run_id) FROM databuild.run WHERE state = 'R' GROUP BY lease_at;
 	INSERT INTO databuild.mark (low, job_id, rank, queue) SELECT DISTINCT 0, job_id, rank, 'r'::"char" FROM databuild.ready;
-	-- who waits, looks: that sets the watches
+	-- who waits, looks: that sets the watches; and what calls had left for later ones is left again
 	INSERT INTO databuild.agenda (seq, by, part, want_id, how)
-		SELECT nextval('databuild.serial'), '0', id, 0, 'l' FROM databuild.partition WHERE state IN ('U', 'X');
+		SELECT nextval('databuild.serial'), pg_current_xact_id(), p.id, 0, 'l' FROM databuild.partition p LEFT JOIN databuild.cover c ON c.part = p.id
+		WHERE CASE WHEN p.state IN ('U', 'X') THEN true WHEN p.state IN ('M', 'T') THEN c.part IS NOT NULL
+			ELSE p.state <> 'L' AND nullif(p.prio, -128) IS DISTINCT FROM c.prio END;
+	INSERT INTO databuild.agenda (seq, by, part, want_id, how)
+		SELECT nextval('databuild.serial'), pg_current_xact_id(), 0, w.want_id, 'l' FROM databuild.want w
+		WHERE w.state = 'A' AND w.derivative AND w.prio IS DISTINCT FROM
+			(SELECT max(p.prio) FROM databuild.wait t JOIN databuild.partition p ON p.id = t.waiter WHERE t.want_id = w.want_id);
 	RETURN events;
 END
 $$;
@@ -324,15 +339,9 @@ AS $$
 	left_over AS (SELECT a.part FROM databuild.agenda a WHERE a.part <> 0 AND a.how <> 'w'
 		UNION ALL SELECT i.part FROM databuild.agenda a JOIN databuild.input i ON i.block + 0 = a.part >> 6 AND (i.mask >> (a.part & 63)::int) & 1 = 1 WHERE a.how = 'w'),
 	due AS (SELECT n.kind, u.id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(id)),
-	cover AS (SELECT u.part, max(u.prio) AS prio, bool_or(u.over) AS over
-		FROM (SELECT b AS part, w.prio, w.expires_at <= databuild.clock() AS over FROM databuild.member m CROSS JOIN databuild.bits(m.block, m.mask) AS b
-				JOIN databuild.want w ON w.want_id = m.want_id AND w.state = 'A' AND NOT (w.derivative AND w.run_id = 0)
-			UNION ALL
-			SELECT b, p.prio, NULL FROM databuild.declared_wait d CROSS JOIN databuild.bits(d.block, d.mask) AS b
-				JOIN databuild.partition p ON p.id = d.waiter) AS u GROUP BY u.part),
 	p AS (SELECT p.*, c.prio AS cover, c.over IS TRUE AS over, t.attempts, t.retry_at, t.changed, j.job_id IS NOT NULL AND NOT j.is_source AS has_maker,
 			EXISTS (SELECT FROM left_over l WHERE l.part = p.id) AS to_be_looked_at
-		FROM databuild.partition p LEFT JOIN cover c ON c.part = p.id
+		FROM databuild.partition p LEFT JOIN databuild.cover c ON c.part = p.id
 		LEFT JOIN databuild.trouble t ON t.part = p.id LEFT JOIN databuild.job j ON j.job_id = p.job_id)
 	SELECT 'one_builder', p.ref, format('runs %s make it at once', string_agg(m.run_id::text, ', ' ORDER BY m.run_id))
 		FROM making m JOIN databuild.partition p ON p.id = m.part GROUP BY p.ref HAVING count(*) > 1
