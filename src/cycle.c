@@ -9,6 +9,10 @@
  * see each other's part; so a partition that begins to wait for one that
  * waits itself leaves an agenda entry, and is searched again by a transaction
  * that began after its own commit.
+ *
+ * What a run missed, all its outputs wait for: the want stands between them as
+ * a vertex of its own, under its negative number, so that there are as many
+ * edges as outputs and refs, and not as their product.
  */
 #include "store.h"
 
@@ -43,25 +47,36 @@ number(Graph *g, int64 id)
 }
 
 static void
-load_vertices(Graph *g, const Ids *ids)
+add_vertex(Graph *g, int64 id)
 {
-	g->nodes = palloc0(sizeof(Vertex) * (ids->n + 1));
-	for (int i = 0; i < ids->n; i++)
-	{
-		Partition  *p = marking_add(&g->numbers, PARTITION, ids->at[i]);
+	Partition  *p = marking_add(&g->numbers, PARTITION, id);
 
-		p->run = ++g->n;
-		g->nodes[g->n - 1].id = ids->at[i];
-	}
+	if (p->run != 0)
+		return;
+	p->run = ++g->n;
+	g->nodes[g->n - 1].id = id;
+}
+
+/* The partitions, and the wants by which they wait. */
+static void
+load_vertices(Graph *g, const Ids *ids, const Rows *edges)
+{
+	g->nodes = palloc0(sizeof(Vertex) * (ids->n + edges->n + 1));
+	for (int i = 0; i < ids->n; i++)
+		add_vertex(g, ids->at[i]);
+	for (int i = 0; i < edges->n; i++)
+		if (rows_int64(edges, i, 0) < 0)
+			add_vertex(g, rows_int64(edges, i, 0));
 }
 
 static void
-load_edges(Graph *g, const Ids *ids)
+load_graph(Graph *g, const Ids *ids)
 {
 	Datum		args[] = {ids_datum(ids)};
 	Rows		rows = store_rows(Q_EDGES, args, NULL);
 	int			next = 0;
 
+	load_vertices(g, ids, &rows);
 	g->target = palloc(sizeof(int) * (rows.n + 1));
 	for (int i = 0; i < rows.n; i++)
 		if (number(g, rows_int64(&rows, i, 1)) >= 0)
@@ -97,20 +112,24 @@ is_circle(const Graph *g, const int *members, int n)
 	return false;
 }
 
-/* "a waits for b waits for a": the shortest way back to the first member. */
+/* "a waits for b waits for a": the shortest way back to the first partition. */
 static char *
 path_text(Graph *g, const int *members, int n)
 {
 	int		   *queue = palloc(sizeof(int) * (n + 1));
 	int			tail = 0;
-	int			start = members[0];
+	int			start = -1;
 	int			last = -1;
 	Ids			path = {0};
 	Ids			shown = {0};
 	StringInfoData text;
 
-	for (int i = 0; i < n; i++)
+	for (int i = n - 1; i >= 0; i--)
+	{
 		g->nodes[members[i]].from = -2;	/* may be walked */
+		if (g->nodes[members[i]].id > 0)
+			start = members[i];
+	}
 	queue[tail++] = start;
 	for (int head = 0; head < tail && last < 0; head++)
 	{
@@ -130,7 +149,8 @@ path_text(Graph *g, const int *members, int n)
 		}
 	}
 	for (int at = last; at != start; at = g->nodes[at].from)
-		ids_add(&path, g->nodes[at].id);
+		if (g->nodes[at].id > 0)
+			ids_add(&path, g->nodes[at].id);
 	ids_add(&shown, g->nodes[start].id);
 	for (int i = path.n - 1; i >= 0; i--)
 		ids_add(&shown, path.at[i]);
@@ -165,7 +185,8 @@ fail_circle(Call *c, Graph *g, const int *members, int n)
 	Ids			taken;
 
 	for (int i = 0; i < n; i++)
-		ids_add(&ids, g->nodes[members[i]].id);
+		if (g->nodes[members[i]].id > 0)
+			ids_add(&ids, g->nodes[members[i]].id);
 	taken = look_take(c, &ids, &busy);
 	decide_cycle(&c->m, &taken, path_text(g, members, n), &c->events);
 	c->cycles++;
@@ -225,6 +246,30 @@ visit(Call *c, Graph *g, int root, int *counter, int *stack, int *nstack, int *w
 	}
 }
 
+/* Those of the partitions that wait for one that waits itself. */
+static Ids
+doubly_waiting(const Ids *ids)
+{
+	Datum		args[] = {ids_datum(ids)};
+	Rows		edges = store_rows(Q_EDGES, args, NULL);
+	Marking		wants = {0};	/* with a member that waits, by negative number */
+	Ids			found = {0};
+
+	for (int i = 0; i < edges.n; i++)
+		if (rows_int64(&edges, i, 0) < 0)
+			(void) marking_add(&wants, PARTITION, rows_int64(&edges, i, 0));
+	for (int i = 0; i < edges.n; i++)
+	{
+		int64		to = rows_int64(&edges, i, 1);
+
+		if (rows_int64(&edges, i, 0) > 0 && (to > 0 || marking_token(&wants, PARTITION, to) != NULL))
+			ids_add(&found, rows_int64(&edges, i, 0));
+	}
+	rows_free(&edges);
+	ids_sort(&found);
+	return found;
+}
+
 /*
  * Search for circles through the partitions; what is on one fails.  Returns
  * those that wait for one that waits itself.
@@ -232,25 +277,19 @@ visit(Call *c, Graph *g, int root, int *counter, int *stack, int *nstack, int *w
 Ids
 cycle_search(Call *c, const Ids *began)
 {
-	Datum		args[] = {ids_datum(began)};
-	Ids			waiting = {0};
+	Ids			waiting = doubly_waiting(began);
+	Datum		args[1];
 	Ids			downstream;
 	Graph		g = {0};
 	int		   *work;
 	int			counter = 0;
 	int			nstack = 0;
-	Rows		edges = store_rows(Q_EDGES, args, NULL);
 
-	for (int i = 0; i < edges.n; i++)
-		ids_add(&waiting, rows_int64(&edges, i, 0));
-	rows_free(&edges);
-	ids_sort(&waiting);
 	if (waiting.n == 0)
 		return waiting;
 	args[0] = ids_datum(&waiting);
 	downstream = store_ids(Q_DOWNSTREAM, args);
-	load_vertices(&g, &downstream);
-	load_edges(&g, &downstream);
+	load_graph(&g, &downstream);
 	work = palloc(sizeof(int) * 3 * (g.n + 1));
 	for (int i = 0; i < g.n; i++)
 	{

@@ -1053,10 +1053,26 @@ st_downstream(const Datum *args, Rows *rows)
 static void
 st_edges(const Datum *args, Rows *rows)
 {
-	for EACH(id, mask_of(ids(args, 0)))
-		for EACH(e, edges_of(id))
-			if (place(e) == P_UPSTREAM_BUILDING || place(e) == P_UPSTREAM_FAILED)
+	int			mask = mask_of(ids(args, 0));
+
+	for EACH(id, mask)
+		for EACH(e, world->inputs[id])
+			if (is_waiting(e))
 				PUT(rows, id, e);
+	FOR_ROWS(w, WANTS)
+	{
+		bool		waited_by = false;
+
+		FOR_ROWS(t, WAITS)
+			if (t->c[WT_WANT] == w->c[W_ID] && !t->c[WT_DECLARED] && has(mask, t->c[WT_WAITER]))
+		{
+			PUT(rows, t->c[WT_WAITER], -w->c[W_ID]);
+			waited_by = true;
+		}
+		for EACH(e, waited_by ? members(w->c[W_ID]) : 0)
+			if (is_waiting(e))
+				PUT(rows, -w->c[W_ID], e);
+	}
 }
 
 /* ---- the queues ---- */
