@@ -31,7 +31,7 @@ COMMENT ON VIEW databuild.worker_jobs IS 'The jobs that workers are bound to by 
 CREATE VIEW databuild.rights AS
 	WITH c(class, names) AS (VALUES
 		('reader', '{why,why_want,explain,lineage,plan,state_at,read_events,net,net_dot,lineage_dot,want_dot,report_html,event_kinds}'::name[]),
-		('reader', '{place_name,dropped_label,ended_parts,behind,clock,bits,at_work}'),		-- for the views
+		('reader', '{place_name,dropped_label,ended_parts,behind,counts_of,clock,bits,at_work}'),		-- for the views
 		('reader', '{jobs,partitions,stale_partitions,wants,want_partitions,late_wants,job_runs,instances,dependencies,taints,
 			taint_partitions,tracked,events,stats,job_stats,partition_counts,worker_jobs,rights}'),
 		('worker', '{claim,heartbeat,succeed,succeed_many,fail,miss,finish_and_claim,wait_work,my_jobs,work_due}'),
