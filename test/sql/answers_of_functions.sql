@@ -1,13 +1,9 @@
 -- A function that says what is no ref would leave half a want, or an error that does not say whose it is.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 -- how a call is refused: SQLSTATE, message, detail, hint, and what was being asked
+DROP FUNCTION pg_temp.refused;
 CREATE FUNCTION pg_temp.refused(call text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	state text; message text; detail text; hint text; context text;

@@ -1,23 +1,7 @@
 -- What happened could be changed afterwards, and nobody would know.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- how a call is refused: SQLSTATE, message, hint; numbers masked
-CREATE FUNCTION pg_temp.refused(call text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; hint text;
-BEGIN
-	EXECUTE call;
-	RETURN 'NOT REFUSED: ' || call;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-	RETURN state || ' ' || regexp_replace(message || CASE hint WHEN '' THEN '' ELSE ' / ' || hint END, '(run|run_id =) \d+', '\1 N', 'g');
-END $$;
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 SELECT databuild.define_job('j', ARRAY['[a-z]+']);
 SELECT databuild.want(ARRAY['a', 'b']) > 0;
 CREATE TEMP TABLE told AS SELECT * FROM databuild.events;

@@ -1,13 +1,9 @@
 -- An argument just beyond what makes sense would get into the tables, or be refused in words of PostgreSQL's insides.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 -- how a call is refused: SQLSTATE, message, detail
+DROP FUNCTION pg_temp.refused;
 CREATE PROCEDURE pg_temp.refused(call text) LANGUAGE plpgsql AS $$
 DECLARE
 	state text; message text; detail text;

@@ -1,12 +1,7 @@
 -- A function would be asked ref by ref, so that a want of very many refs, or of one with a long chain of inputs, takes for ever.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 SET jit = off;
 DROP SCHEMA IF EXISTS regress_functions CASCADE;
 CREATE SCHEMA regress_functions;

@@ -1,21 +1,7 @@
 -- What holds up a late report would not show as late itself.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
--- claims and says what
-CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
-	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
--- the want with that comment
-CREATE FUNCTION pg_temp.want(comment text) RETURNS bigint LANGUAGE sql AS
-	'SELECT want_id FROM databuild.wants w WHERE w.comment = $1';
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 
 SET databuild.now = '2040-01-01 00:00:00+00';
 CREATE FUNCTION pg_temp.times(OUT refs text, OUT due timestamptz, OUT expires timestamptz) RETURNS SETOF record LANGUAGE sql AS

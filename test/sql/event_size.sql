@@ -1,16 +1,8 @@
 -- One call with very many refs would write an event that is too large for a row.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 SET jit = off;
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
 SELECT databuild.define_job('n', ARRAY['n/[0-9]+']);
 SELECT databuild.define_job('top', ARRAY['top']);
 SELECT databuild.want(ARRAY(SELECT 'n/' || i FROM generate_series(1, 10100) AS i)) > 0;

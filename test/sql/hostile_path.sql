@@ -1,15 +1,7 @@
 -- Who may create objects in some schema could make databuild's calls do what he likes, as its owner.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 DROP SCHEMA IF EXISTS regress_hostile CASCADE;
 CREATE SCHEMA regress_hostile;
 -- operators, functions and tables that are nearer than the real ones, and say so when they are used

@@ -1,33 +1,12 @@
 -- A job would have more runs at a time than it may, or fewer, or nobody would be told that it is full.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
--- claims and says what
-CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
-	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
+DROP FUNCTION pg_temp.states;
 CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text, OUT attempts int) RETURNS SETOF record LANGUAGE sql AS
 	'SELECT ref, state, attempts FROM databuild.partitions ORDER BY ref';
 CREATE FUNCTION pg_temp.why(ref text, OUT depth int, OUT partition text, OUT state text, OUT reason text, OUT detail text, OUT hint text) RETURNS SETOF record LANGUAGE sql AS
 	$$SELECT depth, partition, state, reason, regexp_replace(detail, '(run|Run|event|has:) \d+(, \d+)?', '\1 N', 'g'), hint FROM databuild.why($1)$$;
--- how a call is refused: SQLSTATE, message, hint; numbers masked
-CREATE FUNCTION pg_temp.refused(call text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; hint text;
-BEGIN
-	EXECUTE call;
-	RETURN 'NOT REFUSED: ' || call;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-	RETURN state || ' ' || regexp_replace(message || CASE hint WHEN '' THEN '' ELSE ' / ' || hint END, '(run|run_id =) \d+', '\1 N', 'g');
-END $$;
 
 -- a job has as many runs as it may, in one claim and in several; others are not held up
 SELECT databuild.define_job('m', ARRAY['m/.*'], max_running => 2, backoff => '0');

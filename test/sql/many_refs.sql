@@ -1,21 +1,8 @@
 -- A want or miss of very many partitions would be cut short, or its event too large.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 SET jit = off;
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
--- wants by what they cover
-CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
-	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
-		CASE WHEN derivative THEN 'derivative' ELSE 'asked' END, state, live || '/' || total, priority
-	FROM databuild.wants w ORDER BY want_id$$;
 SELECT databuild.define_job('n', ARRAY['n/[0-9]+'], config => '{"n": 1}');
 SELECT databuild.define_job('top', ARRAY['top']);
 SELECT databuild.want(ARRAY(SELECT 'n/' || i FROM generate_series(1, 25000) AS i), 3) > 0;

@@ -1,15 +1,7 @@
 -- Who watches databuild would be told wrong figures, or asking would take long.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 -- what was counted is what there is
 CREATE FUNCTION pg_temp.miscounted() RETURNS SETOF record LANGUAGE sql AS $$
 	(SELECT job, state, count(*), min(state_since) FROM databuild.partitions GROUP BY 1, 2

@@ -1,32 +1,7 @@
 -- A worker that reports and asks in one call would get something else than one that makes two calls.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
--- claims and says what
-CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
-	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
-CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text) RETURNS SETOF record LANGUAGE sql AS
-	'SELECT ref, state FROM databuild.partitions ORDER BY ref';
--- how a call is refused: SQLSTATE, message, detail, hint; numbers and times masked
-CREATE FUNCTION pg_temp.refused(call text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE call;
-	RETURN 'NOT REFUSED: ' || call;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN state || ' ' || regexp_replace(regexp_replace(message || CASE detail WHEN '' THEN '' ELSE ' / ' || detail END || CASE hint WHEN '' THEN '' ELSE ' / ' || hint END,
-		'(run|Run|run_id =|want|taint) \d+', '\1 N', 'g'), '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?', 'T', 'g');
-END $$;
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 
 -- the same history twice: a/ by two calls, b/ by one
 SELECT databuild.define_job('a', ARRAY['a/.*'], backoff => '0', config => '{"x": 1}');

@@ -1,23 +1,7 @@
 -- Someone would say that a report is urgent now, and its inputs would go on waiting behind the backfill.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
--- claims and says what
-CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
-	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
--- wants by what they cover
-CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
-	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
-		CASE WHEN derivative THEN 'derivative' ELSE 'asked' END, state, live || '/' || total, priority
-	FROM databuild.wants w ORDER BY want_id$$;
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 
 SELECT databuild.define_job('j', ARRAY['[a-z]+']);
 SELECT databuild.want(ARRAY['top'], -10) > 0;

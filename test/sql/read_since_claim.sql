@@ -1,15 +1,7 @@
 -- What was made of the newest data would be called stale, or what was not would pass for fresh.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 -- which instance of u it was made of, of those that became live in their order
 CREATE FUNCTION pg_temp.read(ref text) RETURNS text LANGUAGE sql AS
 	$$SELECT 'instance ' || n || CASE WHEN l.stale THEN ', stale' ELSE '' END FROM databuild.lineage($1) AS l

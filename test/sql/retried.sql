@@ -1,52 +1,7 @@
 -- What was mended by a person would not be tried again, or with the attempts of before.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
--- claims and says what
-CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
-	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
-CREATE FUNCTION pg_temp.state(ref text) RETURNS text LANGUAGE sql AS
-	'SELECT state FROM databuild.partitions p WHERE p.ref = $1';
-CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text) RETURNS SETOF record LANGUAGE sql AS
-	'SELECT ref, state FROM databuild.partitions ORDER BY ref';
--- wants by what they cover
-CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
-	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
-		CASE WHEN derivative THEN 'derivative' ELSE 'asked' END, state, live || '/' || total, priority
-	FROM databuild.wants w ORDER BY want_id$$;
--- the want with that comment
-CREATE FUNCTION pg_temp.want(comment text) RETURNS bigint LANGUAGE sql AS
-	'SELECT want_id FROM databuild.wants w WHERE w.comment = $1';
--- how a call is refused: SQLSTATE, message, detail, hint; numbers and times masked
-CREATE FUNCTION pg_temp.refused(call text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE call;
-	RETURN 'NOT REFUSED: ' || call;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN state || ' ' || regexp_replace(regexp_replace(message || CASE detail WHEN '' THEN '' ELSE ' / ' || detail END || CASE hint WHEN '' THEN '' ELSE ' / ' || hint END,
-		'(run|Run|run_id =|want|taint) \d+', '\1 N', 'g'), '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?', 'T', 'g');
-END $$;
--- what was logged since the last time
-CREATE TEMP TABLE seen AS SELECT coalesce(max(event_id), 0) AS upto FROM databuild.events;
-CREATE FUNCTION pg_temp.told() RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	upto_ bigint := (SELECT upto FROM seen);
-BEGIN
-	RETURN QUERY SELECT kind || coalesce(' ' || array_to_string(refs, ','), '') || coalesce(' ' || (body ->> 'reason'), '')
-		FROM databuild.events WHERE event_id > upto_ ORDER BY event_id;
-	UPDATE seen SET upto = (SELECT max(event_id) FROM databuild.events);
-END $$;
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 
 SET databuild.now = '2040-01-01 00:00:00+00';
 SELECT databuild.define_job('j', ARRAY['[a-z]+'], max_attempts => 2, max_misses => 2, backoff => '1 h');

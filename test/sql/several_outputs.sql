@@ -1,33 +1,12 @@
 -- What a run makes along would be made once more, or be lost when the run makes only some of it.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
--- claims and says what
-CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
-	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
+DROP FUNCTION pg_temp.states;
 CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text, OUT attempts int) RETURNS SETOF record LANGUAGE sql AS
 	'SELECT ref, state, attempts FROM databuild.partitions ORDER BY ref';
 CREATE FUNCTION pg_temp.why(ref text, OUT depth int, OUT partition text, OUT state text, OUT reason text, OUT detail text, OUT hint text) RETURNS SETOF record LANGUAGE sql AS
 	$$SELECT depth, partition, state, reason, regexp_replace(detail, '(run|Run|event|has:) \d+(, \d+)?', '\1 N', 'g'), hint FROM databuild.why($1)$$;
--- how a call is refused: SQLSTATE, message, hint; numbers masked
-CREATE FUNCTION pg_temp.refused(call text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; hint text;
-BEGIN
-	EXECUTE call;
-	RETURN 'NOT REFUSED: ' || call;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-	RETURN state || ' ' || regexp_replace(message || CASE hint WHEN '' THEN '' ELSE ' / ' || hint END, '(run|run_id =) \d+', '\1 N', 'g');
-END $$;
 
 -- all of a run's outputs are taken in the claim; wants on any of them see the same run
 SELECT databuild.define_job('pair', ARRAY['l/(\d+)', 'r/(\d+)'], outputs => ARRAY['l/\1', 'r/\1'], backoff => '0', max_attempts => 2);

@@ -1,18 +1,7 @@
 -- What databuild says of its own states would not be what it does, or leave something out.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
--- claims and says what
-CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
-	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 -- every place of every machine with every signal of it, once
 SELECT machine, count(DISTINCT place), count(DISTINCT signal), count(*) = count(DISTINCT place) * count(DISTINCT signal) AS total, count(*) = count(DISTINCT (place, signal)) AS once
 	FROM databuild.net() GROUP BY 1 ORDER BY 1;

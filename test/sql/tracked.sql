@@ -1,14 +1,9 @@
 -- Rows would change, and what is built from them would never learn of it; or a rolled back change would count.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 -- what was logged since the last time, but for refs that became known
-CREATE TEMP TABLE seen AS SELECT coalesce(max(event_id), 0) AS upto FROM databuild.events;
+DROP FUNCTION pg_temp.told;
 CREATE FUNCTION pg_temp.told() RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	upto_ bigint := (SELECT upto FROM seen);

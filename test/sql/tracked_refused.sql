@@ -1,13 +1,9 @@
 -- A mistake in track(), or a row that names no ref, would be swallowed, or said in words that help nobody.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 -- how a statement is refused: SQLSTATE, message, detail, hint
+DROP FUNCTION pg_temp.refused;
 CREATE FUNCTION pg_temp.refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	state text; message text; detail text; hint text;

@@ -1,14 +1,9 @@
 -- A table that is partitioned, altered, dumped or dropped would publish the wrong refs, or could not be written any more.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 -- what was logged since the last time, but for refs that became known
-CREATE TEMP TABLE seen AS SELECT coalesce(max(event_id), 0) AS upto FROM databuild.events;
+DROP FUNCTION pg_temp.told;
 CREATE FUNCTION pg_temp.told() RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	upto_ bigint := (SELECT upto FROM seen);
@@ -18,6 +13,7 @@ BEGIN
 	UPDATE seen SET upto = (SELECT max(event_id) FROM databuild.events);
 END $$;
 -- how a statement is refused: SQLSTATE, message, detail, hint
+DROP FUNCTION pg_temp.refused;
 CREATE FUNCTION pg_temp.refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	state text; message text; detail text; hint text;

@@ -1,38 +1,7 @@
 -- Someone would cancel a report, and its inputs, that nobody else asked for, would go on being built.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the newest run of a ref
-CREATE FUNCTION pg_temp.run(ref text) RETURNS bigint LANGUAGE sql AS
-	'SELECT max(run_id) FROM databuild.job_runs WHERE $1 = ANY (partitions)';
--- claims and says what
-CREATE FUNCTION pg_temp.claim(jobs text[] = NULL, n int = 1) RETURNS SETOF text LANGUAGE sql AS
-	$$SELECT array_to_string(partitions, ',') FROM databuild.claim('w', jobs, n)$$;
-CREATE FUNCTION pg_temp.states(OUT ref text, OUT state text) RETURNS SETOF record LANGUAGE sql AS
-	'SELECT ref, state FROM databuild.partitions ORDER BY ref';
--- wants by what they cover
-CREATE FUNCTION pg_temp.wants(OUT refs text, OUT kind text, OUT state text, OUT live text, OUT priority int) RETURNS SETOF record LANGUAGE sql AS
-	$$SELECT (SELECT string_agg(ref, ',' ORDER BY ref) FROM databuild.want_partitions p WHERE p.want_id = w.want_id),
-		CASE WHEN derivative THEN 'derivative' ELSE 'asked' END, state, live || '/' || total, priority
-	FROM databuild.wants w ORDER BY want_id$$;
--- the want with that comment
-CREATE FUNCTION pg_temp.want(comment text) RETURNS bigint LANGUAGE sql AS
-	'SELECT want_id FROM databuild.wants w WHERE w.comment = $1';
--- what was logged since the last time
-CREATE TEMP TABLE seen AS SELECT coalesce(max(event_id), 0) AS upto FROM databuild.events;
-CREATE FUNCTION pg_temp.told() RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	upto_ bigint := (SELECT upto FROM seen);
-BEGIN
-	RETURN QUERY SELECT kind || coalesce(' ' || array_to_string(refs, ','), '') || coalesce(' ' || (body ->> 'reason'), '')
-		FROM databuild.events WHERE event_id > upto_ ORDER BY event_id;
-	UPDATE seen SET upto = (SELECT max(event_id) FROM databuild.events);
-END $$;
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 
 SELECT databuild.define_job('j', ARRAY['[a-z]+']);
 SELECT databuild.want(ARRAY['top'], comment => 'top') > 0;

@@ -1,15 +1,7 @@
 -- The page or the drawing of a want would show what is not so, run what is written in a ref, or be too large to look at.
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS databuild;
-CREATE EXTENSION databuild;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\pset format unaligned
-\pset tuples_only on
-\pset null -
--- the want with that comment
-CREATE FUNCTION pg_temp.want(comment text) RETURNS bigint LANGUAGE sql AS
-	'SELECT want_id FROM databuild.wants w WHERE w.comment = $1';
+\getenv test PG_ABS_SRCDIR
+\set preamble :test '/sql/preamble.psql'
+\i :preamble
 -- what is not as it must be of a page: tags, attributes and references that are none of ours, tags that are not closed
 CREATE FUNCTION pg_temp.ill(page text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
