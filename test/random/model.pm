@@ -693,6 +693,8 @@ sub call_claim
 	$self->settle;
 	my %wished = map { $_ => 1 } @{ $labels // [ keys %{ $self->{jobs} } ] };
 	my $ready = sub { return grep { $wished{ $_->{job} // '' } && $self->claimable($_) } values %{ $self->{parts} } };
+	# what a claim takes along may make other work less urgent, but this claim has seen it as it was
+	local $self->{urgency} = { map { $_ => $self->priority($_) } keys %{ $self->{parts} } };
 
 	@rows = @{ $got->{rows} };
 	$self->wrong('claim() returned ' . @rows . " runs instead of $arg->{max_runs}") if @rows > $arg->{max_runs};
@@ -1597,7 +1599,7 @@ sub is_new
 sub is_before
 {
 	my ($self, $one, $other) = @_;
-	my ($one_prio, $other_prio) = map { $self->priority($_->{ref}) } $one, $other;
+	my ($one_prio, $other_prio) = map { $self->{urgency}{ $_->{ref} } } $one, $other;
 
 	return 0 if $self->is_new($one) || !defined $one_prio || !defined $other_prio;
 	return $one_prio > $other_prio if $one_prio != $other_prio;
