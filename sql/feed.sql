@@ -57,8 +57,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('table %s is not of databuild''s owner', tbl),
 			HINT = 'What is written to it is written as databuild''s owner.';
 	END IF;
-	LOCK TABLE databuild.job IN EXCLUSIVE MODE;		-- the gates, see gate.c
-	LOCK TABLE databuild.event IN EXCLUSIVE MODE;
+	PERFORM databuild.shut_gates();
 	FOR part IN SELECT i.inhrelid::regclass FROM pg_inherits i WHERE i.inhparent = 'databuild.event'::regclass LOOP
 		IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = part AND t.tgname = trigger_name) THEN
 			EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, part);
@@ -80,7 +79,7 @@ $$;
 COMMENT ON FUNCTION databuild.feed IS
 'From now on the table says which of the refs that one of the patterns matches as a whole are live, and of which instance: for followers, to whom logical replication takes it. Returns how many are. Again: replaces the patterns, and sets right what is not.
 tbl: (ref text COLLATE "C" PRIMARY KEY, instance bigint NOT NULL, live boolean NOT NULL, reason text, changed_at timestamptz NOT NULL), of databuild''s owner. A row is written in the transaction of its event. live is false from when the instance is tainted or forgotten (reason says why) until the ref is live again. DROP TABLE ends it.
-Needs databuild''s owner. What it sets up is on the log and in no dump: after a restore, call it again. Raises 22023, 2201B (pattern), 42501, 42703, 42809, 42P01, 42P10 (a table that is not so). Waits for all transactions that have called something that writes, and holds up all calls meanwhile and at work; lock_timeout sets a limit.
+Needs databuild''s owner. What it sets up is on the log and in no dump: after a restore, call it again. Raises 22023, 2201B (pattern), 42501, 42703, 42809, 42P01, 42P10 (a table that is not so). Waits until no transaction with a writing call is open, letting others pass meanwhile; at work, holds them up until its transaction ends; lock_timeout sets a limit.
 A call in a REPEATABLE READ or SERIALIZABLE transaction that is older than a partition which it makes live may get 40001.';
 
 CREATE FUNCTION databuild.follow_row() RETURNS trigger
