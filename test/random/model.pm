@@ -1110,7 +1110,8 @@ sub work_off
 	return $lost;
 }
 
-# What it was in the way of gets no place behind others by that; the design does not say which it has.
+# What it was in the way of comes first among its priority if a claim has met it meanwhile; the design does not say
+# what a claim meets, so its place is open.
 sub end_run
 {
 	my ($self, $run, $state) = @_;
@@ -1119,7 +1120,7 @@ sub end_run
 	$run->{state} = $state;
 	foreach my $part (grep { $_->{order} && defined $_->{order}[1] } values %{ $self->{parts} })
 	{
-		$part->{order}[1] = $self->{step} if any { $made{$_} } $self->outputs_of($part->{ref});
+		$part->{order} = [ 0, $self->{step} ] if any { $made{$_} } $self->outputs_of($part->{ref});
 	}
 	return;
 }
