@@ -1,0 +1,305 @@
+/*
+ * direct_rows.c
+ *	  Rows without the executor: the relation of a statement, the rows that it
+ *	  finds by an index, and their locks.
+ */
+#include "direct.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation_d.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+static bool
+has_triggers(const TriggerDesc *t, Act act)
+{
+	switch (act)
+	{
+		case READS:
+			return false;
+		case INSERTS:
+			return t->trig_insert_before_row || t->trig_insert_after_row ||
+				t->trig_insert_before_statement || t->trig_insert_after_statement;
+		case UPDATES:
+			return t->trig_update_before_row || t->trig_update_after_row ||
+				t->trig_update_before_statement || t->trig_update_after_statement;
+		case DELETES:
+			return t->trig_delete_before_row || t->trig_delete_after_row ||
+				t->trig_delete_before_statement || t->trig_delete_after_statement;
+	}
+	pg_unreachable();
+}
+
+static AttrNumber
+column_number(TupleDesc desc, const char *name, int guess)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute a = TupleDescAttr(desc, (guess + i) % desc->natts);
+
+		if (!a->attisdropped && strcmp(NameStr(a->attname), name) == 0)
+			return a->attnum;
+	}
+	return InvalidAttrNumber;
+}
+
+/* Whether all columns are there; of what is inserted, no others. */
+static bool
+find_columns(Opened *o, const Direct *d, Act act)
+{
+	TupleDesc	desc = RelationGetDescr(o->table);
+	int			nothers = desc->natts;
+
+	for (o->ncolumns = 0; o->ncolumns < MOST_COLUMNS && d->columns[o->ncolumns].name != NULL; o->ncolumns++)
+	{
+		o->at[o->ncolumns] = column_number(desc, d->columns[o->ncolumns].name, o->ncolumns);
+		if (o->at[o->ncolumns] == InvalidAttrNumber)
+			return false;
+		nothers--;
+	}
+	for (int i = 0; i < desc->natts; i++)
+		nothers -= TupleDescAttr(desc, i)->attisdropped;
+	return act != INSERTS || nothers == 0;
+}
+
+void
+direct_close(Opened *o, Act act)
+{
+	if (o->index != NULL)
+		index_close(o->index, NoLock);
+	table_close(o->table, NoLock);
+	if (o->snapshot != NULL)
+		PopActiveSnapshot();
+	if (act != READS)
+		CommandCounterIncrement();
+}
+
+/* Table and index as a statement by SQL would lock them; false if it must go by SQL. */
+bool
+direct_open(Opened *o, const Direct *d, Act act)
+{
+	LOCKMODE	mode = act != READS ? RowExclusiveLock : d->lock == LOCK_NONE ? AccessShareLock : RowShareLock;
+
+	*o = (Opened)
+	{
+		.table = table_open(store_relation(d->table), mode)
+	};
+	if (o->table->rd_rel->relkind != RELKIND_RELATION || o->table->rd_rules != NULL ||
+		(o->table->trigdesc != NULL && has_triggers(o->table->trigdesc, act)) ||
+		!find_columns(o, d, act))
+	{
+		direct_close(o, READS);
+		return false;
+	}
+	if (d->index != NULL)
+		o->index = index_open(store_relation(d->index), mode);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	o->snapshot = GetActiveSnapshot();
+	return true;
+}
+
+/* ---- results ---- */
+
+/* Room for another row; its values. */
+Datum *
+direct_add_row(Rows *rows, int columns, bool **nulls)
+{
+	if (rows->memory == NULL)
+		rows->memory = AllocSetContextCreate(CurrentMemoryContext, "databuild rows", ALLOCSET_SMALL_SIZES);
+	if (rows->n == rows->room)
+	{
+		int			room = rows->room * 2 + 16;
+		Datum	   *values = MemoryContextAllocHuge(rows->memory, sizeof(Datum) * room * columns);
+		bool	   *isnull = MemoryContextAllocHuge(rows->memory, sizeof(bool) * room * columns);
+
+		if (rows->n > 0)
+		{
+			memcpy(values, rows->values, sizeof(Datum) * rows->n * columns);
+			memcpy(isnull, rows->nulls, sizeof(bool) * rows->n * columns);
+			pfree(rows->values);
+			pfree(rows->nulls);
+		}
+		rows->values = values;
+		rows->nulls = isnull;
+		rows->room = room;
+		rows->columns = columns;
+	}
+	*nulls = rows->nulls + rows->n * columns;
+	return rows->values + rows->n++ * columns;
+}
+
+void
+direct_add_slot(Rows *rows, const Opened *o, TupleTableSlot *slot)
+{
+	bool	   *nulls;
+	Datum	   *values = direct_add_row(rows, o->ncolumns, &nulls);
+	MemoryContext before = MemoryContextSwitchTo(rows->memory);
+
+	for (int i = 0; i < o->ncolumns; i++)
+	{
+		Form_pg_attribute a = TupleDescAttr(slot->tts_tupleDescriptor, o->at[i] - 1);
+
+		values[i] = slot_getattr(slot, o->at[i], &nulls[i]);
+		if (!nulls[i] && !a->attbyval)
+			values[i] = a->attlen == -1 ? PointerGetDatum(PG_DETOAST_DATUM_COPY(values[i])) :
+				datumCopy(values[i], a->attbyval, a->attlen);
+	}
+	MemoryContextSwitchTo(before);
+}
+
+int64
+direct_value(const Opened *o, TupleTableSlot *slot, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, o->at[column], &isnull);
+
+	switch (TupleDescAttr(slot->tts_tupleDescriptor, o->at[column] - 1)->attlen)
+	{
+		case 2:
+			return DatumGetInt16(value);
+		case 4:
+			return DatumGetInt32(value);
+		default:
+			return DatumGetInt64(value);
+	}
+}
+
+/* ---- finding rows ---- */
+
+IndexScanDesc
+direct_scan(const Opened *o, int nkeys)
+{
+	return index_beginscan(o->table, o->index, o->snapshot, nkeys, 0);
+}
+
+/* The first row, in that direction, that the keys, all those of the scan, let through. */
+bool
+direct_first(IndexScanDesc scan, ScanKey keys, ScanDirection direction, TupleTableSlot *slot)
+{
+	index_rescan(scan, keys, scan->numberOfKeys, NULL, 0);
+	return index_getnext_slot(scan, direction, slot);
+}
+
+/* The key of an index's first column, which is alone. */
+void
+direct_key(ScanKey key, Oid type, Datum value)
+{
+	switch (type)
+	{
+		case INT8OID:
+			ScanKeyInit(key, 1, BTEqualStrategyNumber, F_INT8EQ, value);
+			break;
+		case INT4OID:
+			ScanKeyInit(key, 1, BTEqualStrategyNumber, F_INT4EQ, value);
+			break;
+		case CHAROID:
+			ScanKeyInit(key, 1, BTEqualStrategyNumber, F_CHAREQ, value);
+			break;
+		default:
+			Assert(type == TEXTOID);
+			ScanKeyEntryInitialize(key, 0, 1, BTEqualStrategyNumber, InvalidOid, C_COLLATION_OID, F_TEXTEQ, value);
+	}
+}
+
+static int
+by_int64(const void *a, const void *b)
+{
+	Datum		x = *(const Datum *) a;
+	Datum		y = *(const Datum *) b;
+
+	return DatumGetInt64(x) < DatumGetInt64(y) ? -1 : DatumGetInt64(x) > DatumGetInt64(y);
+}
+
+/* The elements of an array; those of numbers in order, each once. */
+static Datum *
+keys_of(Datum array, Oid *type, int *n)
+{
+	ArrayType  *a = DatumGetArrayTypeP(array);
+	Datum	   *keys;
+	int			kept = 0;
+	int16		length;
+	bool		byval;
+	char		align;
+
+	*type = ARR_ELEMTYPE(a);
+	get_typlenbyvalalign(*type, &length, &byval, &align);
+	deconstruct_array(a, *type, length, byval, align, &keys, NULL, n);
+	if (*type == TEXTOID || *n == 0)
+		return keys;
+	qsort(keys, *n, sizeof(Datum), by_int64);
+	for (int i = 1; i < *n; i++)
+		if (keys[i] != keys[kept])
+			keys[++kept] = keys[i];
+	*n = kept + 1;
+	return keys;
+}
+
+/* Lock a row as it is now; false if somebody else holds it and we do not wait, or it is gone. */
+static bool
+lock_row(const Opened *o, TupleTableSlot *slot, Lock lock)
+{
+	ItemPointerData row = slot->tts_tid;
+	TM_FailureData failure;
+
+	switch (table_tuple_lock(o->table, &row, o->snapshot, slot, GetCurrentCommandId(true), LockTupleNoKeyExclusive,
+							 lock == LOCK_WAIT ? LockWaitBlock : LockWaitSkip,
+							 TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure))
+	{
+		case TM_Ok:
+			return true;
+		case TM_WouldBlock:
+		case TM_Deleted:
+		case TM_SelfModified:
+			return false;
+		case TM_Invisible:
+		case TM_Updated:
+		case TM_BeingModified:
+			break;
+	}
+	elog(ERROR, "could not lock a row of %s", RelationGetRelationName(o->table));
+}
+
+/* Rows by their keys, and where asked for with their locks. */
+bool
+direct_fetch(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	Opened		o;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	Datum	   *keys;
+	Oid			type;
+	int			n;
+
+	if (!direct_open(&o, d, READS))
+		return false;
+	keys = keys_of(args[0], &type, &n);
+	scan = direct_scan(&o, 1);
+	slot = table_slot_create(o.table, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		ScanKeyData key;
+
+		direct_key(&key, type, keys[i]);
+		if (direct_first(scan, &key, ForwardScanDirection, slot) &&
+			(d->lock == LOCK_NONE || lock_row(&o, slot, d->lock)))
+			direct_add_slot(rows, &o, slot);
+		if (i % 1000 == 999)
+			CHECK_FOR_INTERRUPTS();
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	index_endscan(scan);
+	pfree(keys);
+	direct_close(&o, READS);
+	return true;
+}
+
+/* True if there are none, which is the rule; else it is for SQL to take them. */
+bool
+direct_none(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	return direct_fetch(d, args, nulls, rows) && rows->n == 0;
+}

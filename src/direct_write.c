@@ -1,0 +1,346 @@
+/*
+ * direct_write.c
+ *	  Rows without the executor: put in, many at a time, and changed or taken
+ *	  out where the call holds them.
+ */
+#include "direct.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* So many rows are put into a table at a time. */
+#define INSERT_SHARE	1000
+
+/* ---- putting rows in ---- */
+
+/* What it takes to put entries into indexes. */
+typedef struct Indexes
+{
+	EState	   *estate;
+	ResultRelInfo *info;
+} Indexes;
+
+static Indexes
+open_indexes(Relation table)
+{
+	Indexes		x = {CreateExecutorState(), makeNode(ResultRelInfo)};
+
+	InitResultRelInfo(x.info, table, 0, NULL, 0);
+	ExecOpenIndices(x.info, false);
+	return x;
+}
+
+static void
+close_indexes(Indexes *x)
+{
+	ExecCloseIndices(x->info);
+	FreeExecutorState(x->estate);
+	pfree(x->info);
+}
+
+/* The elements of an argument that is an array, all there. */
+Elements
+direct_elements(Datum array)
+{
+	ArrayType  *a = DatumGetArrayTypeP(array);
+	Elements	e = {ARR_DATA_PTR(a), ArrayGetNItems(ARR_NDIM(a), ARR_DIMS(a))};
+	char		align;
+
+	get_typlenbyvalalign(ARR_ELEMTYPE(a), &e.length, &e.byval, &align);
+	Assert(e.byval && !ARR_HASNULL(a));
+	return e;
+}
+
+Datum
+direct_element(const Elements *e, int i)
+{
+	return fetch_att(e->at + (Size) i * e->length, e->byval, e->length);
+}
+
+/* The columns of a statement with what they come from, ready to be asked for row by row. */
+typedef struct Columns
+{
+	const Opened *o;
+	const Column *column;
+	Datum	   *args;
+	const char *nulls;
+	Elements	of[MOST_COLUMNS];
+	Elements	ends[MOST_COLUMNS][2];
+} Columns;
+
+static void
+prepare_columns(Columns *s, const Opened *o, const Direct *d, Datum *args, const char *nulls)
+{
+	*s = (Columns)
+	{
+		.o = o,.column = d->columns,.args = args,.nulls = nulls
+	};
+	for (int i = 0; i < o->ncolumns; i++)
+	{
+		const Column *c = &d->columns[i];
+
+		if (c->from == EACH || c->from == SLICE)
+			s->of[i] = direct_elements(args[c->arg]);
+		if (c->from == SUM)
+			s->of[i] = direct_elements(args[c->more[0]]);
+		for (int k = 0; c->from == SLICE && k < 2; k++)
+			s->ends[i][k] = direct_elements(args[c->more[k]]);
+	}
+}
+
+static Datum
+slice(const Columns *s, int column, int row)
+{
+	const int64 *all = (const int64 *) s->of[column].at;
+	int			first = DatumGetInt32(direct_element(&s->ends[column][0], row));
+	int			last = DatumGetInt32(direct_element(&s->ends[column][1], row));
+	Ids			part = {(int64 *) all + first - 1, last - first + 1, 0};
+
+	return ids_datum(&part);
+}
+
+static Datum
+column_value(const Columns *s, int column, int row, bool *isnull)
+{
+	const Column *c = &s->column[column];
+
+	*isnull = false;
+	switch (c->from)
+	{
+		case EACH:
+			return direct_element(&s->of[column], row);
+		case SAME:
+			*isnull = s->nulls != NULL && s->nulls[c->arg] == 'n';
+			return s->args[c->arg];
+		case SUM:
+			return Int64GetDatum(DatumGetInt64(s->args[c->arg]) + DatumGetInt64(direct_element(&s->of[column], row)));
+		case SLICE:
+			return slice(s, column, row);
+		case SESSION_USER:
+			return CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+		case RUNNING:
+			return CharGetDatum(net_place_letter(RUN, R_RUNNING));
+		case NEVER:
+			return TimestampTzGetDatum(DT_NOEND);
+	}
+	pg_unreachable();
+}
+
+/* How many rows: as many as the first array has elements, or one. */
+static int
+rows_to_insert(const Columns *s)
+{
+	for (int i = 0; i < s->o->ncolumns; i++)
+		if (s->column[i].from == EACH)
+			return s->of[i].n;
+	return 1;
+}
+
+static void
+fill_slot(const Columns *s, int row, TupleTableSlot *slot)
+{
+	ExecClearTuple(slot);
+	for (int i = 0; i < s->o->ncolumns; i++)
+	{
+		int			at = s->o->at[i] - 1;
+
+		slot->tts_values[at] = column_value(s, i, row, &slot->tts_isnull[at]);
+	}
+	ExecStoreVirtualTuple(slot);
+}
+
+/* As many rows as there are slots filled. */
+static void
+insert_slots(const Opened *o, Indexes *x, TupleTableSlot **slots, int n)
+{
+	MemoryContext before;
+
+	for (int i = 0; i < n; i++)
+		if (RelationGetDescr(o->table)->constr != NULL)
+			ExecConstraints(x->info, slots[i], x->estate);
+	before = MemoryContextSwitchTo(GetPerTupleMemoryContext(x->estate));
+	if (n == 1)
+		table_tuple_insert(o->table, slots[0], GetCurrentCommandId(true), 0, NULL);
+	else
+		table_multi_insert(o->table, slots, n, GetCurrentCommandId(true), 0, NULL);
+	MemoryContextSwitchTo(before);
+	for (int i = 0; i < n; i++)
+	{
+		insert_index_entries(x->info, slots[i], x->estate, false, UPDATES_ALL_INDEXES);
+		ResetPerTupleExprContext(x->estate);
+	}
+}
+
+bool
+direct_insert(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	Opened		o;
+	Indexes		x;
+	Columns		s;
+	TupleTableSlot **slots;
+	int			room;
+
+	if (!direct_open(&o, d, INSERTS))
+		return false;
+	prepare_columns(&s, &o, d, args, nulls);
+	rows->n = rows_to_insert(&s);
+	room = Min(rows->n, INSERT_SHARE);
+	slots = palloc(sizeof(TupleTableSlot *) * (room + 1));
+	for (int i = 0; i < room; i++)
+		slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(o.table), &TTSOpsVirtual);
+	x = open_indexes(o.table);
+	for (int from = 0; from < rows->n; from += room)
+	{
+		int			n = Min(room, rows->n - from);
+
+		for (int i = 0; i < n; i++)
+			fill_slot(&s, from + i, slots[i]);
+		insert_slots(&o, &x, slots, n);
+		CHECK_FOR_INTERRUPTS();
+	}
+	close_indexes(&x);
+	for (int i = 0; i < room; i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
+	pfree(slots);
+	direct_close(&o, INSERTS);
+	return true;
+}
+
+/* A time and an id in a timer. */
+typedef struct Due
+{
+	int64		at;
+	int64		id;
+} Due;
+
+static int
+by_time(const void *a, const void *b)
+{
+	const Due  *x = a;
+	const Due  *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at ? 1 : x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Timers: a row for each time, with all its ids. */
+bool
+direct_insert_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	Elements	times = direct_elements(args[1]);
+	Elements	ids = direct_elements(args[2]);
+	Due		   *due = palloc(sizeof(Due) * (times.n + 1));
+	Ids			at = {0};
+	Ids			in_order = {0};
+	int32	   *firsts = palloc(sizeof(int32) * (times.n + 1));
+	int32	   *lasts = palloc(sizeof(int32) * (times.n + 1));
+
+	for (int i = 0; i < times.n; i++)
+		due[i] = (Due)
+	{
+		DatumGetInt64(direct_element(&times, i)), DatumGetInt64(direct_element(&ids, i))
+	};
+	qsort(due, times.n, sizeof(Due), by_time);
+	for (int i = 0; i < times.n; i++)
+	{
+		if (i == 0 || due[i].at != due[i - 1].at)
+		{
+			firsts[at.n] = i + 1;
+			ids_add(&at, due[i].at);
+		}
+		ids_add(&in_order, due[i].id);
+		lasts[at.n - 1] = i + 1;
+	}
+	{
+		Datum		grouped[] = {args[0], ids_datum(&at), ids_datum(&in_order), int32s_datum(firsts, at.n), int32s_datum(lasts, at.n)};
+
+		return direct_insert(d, grouped, NULL, rows);
+	}
+}
+
+/* ---- changing and taking out rows that the call holds ---- */
+
+static void
+update_row(const Opened *o, TupleTableSlot *was, TupleTableSlot *becomes, Indexes *x)
+{
+	TM_FailureData failure;
+	LockTupleMode mode;
+	UpdatedIndexes updated;
+
+	if (table_tuple_update(o->table, &was->tts_tid, becomes, GetCurrentCommandId(true), o->snapshot,
+						   InvalidSnapshot, true, &failure, &mode, &updated) != TM_Ok)
+		elog(ERROR, "a row of %s changed under its lock", RelationGetRelationName(o->table));
+	if (updated == UPDATES_NO_INDEX)
+		return;
+	if (x->estate == NULL)
+		*x = open_indexes(o->table);
+	insert_index_entries(x->info, becomes, x->estate, true, updated);
+	ResetPerTupleExprContext(x->estate);
+}
+
+/* The first column is the key, the others get new values. */
+bool
+direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	Opened		o;
+	Columns		s;
+	Indexes		x = {0};
+	IndexScanDesc scan;
+	TupleTableSlot *was;
+	TupleTableSlot *becomes;
+
+	if (!direct_open(&o, d, UPDATES))
+		return false;
+	prepare_columns(&s, &o, d, args, nulls);
+	scan = direct_scan(&o, 1);
+	was = table_slot_create(o.table, NULL);
+	becomes = MakeSingleTupleTableSlot(RelationGetDescr(o.table), &TTSOpsVirtual);
+	for (int row = 0; row < s.of[0].n; row++)
+	{
+		ScanKeyData key;
+
+		direct_key(&key, INT8OID, direct_element(&s.of[0], row));
+		if (!direct_first(scan, &key, ForwardScanDirection, was))
+			continue;
+		slot_getallattrs(was);
+		memcpy(becomes->tts_values, was->tts_values, sizeof(Datum) * was->tts_nvalid);
+		memcpy(becomes->tts_isnull, was->tts_isnull, sizeof(bool) * was->tts_nvalid);
+		fill_slot(&s, row, becomes);
+		update_row(&o, was, becomes, &x);
+		rows->n++;
+		if (row % 1000 == 999)
+			CHECK_FOR_INTERRUPTS();
+	}
+	ExecDropSingleTupleTableSlot(becomes);
+	ExecDropSingleTupleTableSlot(was);
+	index_endscan(scan);
+	if (x.estate != NULL)
+		close_indexes(&x);
+	direct_close(&o, UPDATES);
+	return true;
+}
+
+/* Rows by their places, but for those that somebody else is deleting. */
+bool
+direct_delete(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	ArrayType  *array = DatumGetArrayTypeP(args[0]);
+	ItemPointer places = (ItemPointer) ARR_DATA_PTR(array);
+	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	Opened		o;
+
+	if (!direct_open(&o, d, DELETES))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		TM_FailureData failure;
+
+		if (table_tuple_delete(o.table, &places[i], GetCurrentCommandId(true), o.snapshot,
+							   InvalidSnapshot, false, &failure, false) == TM_Ok)
+			rows->n++;
+	}
+	direct_close(&o, DELETES);
+	return true;
+}
