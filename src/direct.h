@@ -100,6 +100,9 @@ extern Datum direct_element(const Elements *e, int i);
  * and nothing was done.
  */
 extern bool direct_fetch(const Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_not_live(const Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_at_work(const Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_unheld(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_none(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows);

@@ -263,38 +263,125 @@ lock_row(const Opened *o, TupleTableSlot *slot, Lock lock)
 	elog(ERROR, "could not lock a row of %s", RelationGetRelationName(o->table));
 }
 
-/* Rows by their keys, and where asked for with their locks. */
-bool
-direct_fetch(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+/* Those of the rows that a statement means. */
+typedef bool (*Meant) (const Opened *o, TupleTableSlot *slot);
+
+/* How many keys from the first on are one more than the one before: rows that lie side by side are found by one descent. */
+static int
+side_by_side(const Datum *keys, int n, Oid type)
+{
+	int			i = 1;
+
+	while (type == INT8OID && i < n && DatumGetInt64(keys[i]) == DatumGetInt64(keys[0]) + i)
+		i++;
+	return i;
+}
+
+static void
+begin_range(IndexScanDesc scan, Datum first, Datum last)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], 1, BTGreaterEqualStrategyNumber, F_INT8GE, first);
+	ScanKeyInit(&keys[1], 1, BTLessEqualStrategyNumber, F_INT8LE, last);
+	index_rescan(scan, keys, 2, NULL, 0);
+}
+
+static bool
+fetch(const Direct *d, Datum *args, Rows *rows, Meant meant)
 {
 	Opened		o;
-	IndexScanDesc scan;
+	IndexScanDesc one;
+	IndexScanDesc range;
 	TupleTableSlot *slot;
 	Datum	   *keys;
 	Oid			type;
 	int			n;
+	int			many;
 
 	if (!direct_open(&o, d, READS))
 		return false;
 	keys = keys_of(args[0], &type, &n);
-	scan = direct_scan(&o, 1);
+	one = direct_scan(&o, 1);
+	range = direct_scan(&o, 2);
 	slot = table_slot_create(o.table, NULL);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i += many)
 	{
+		IndexScanDesc scan = one;
 		ScanKeyData key;
+		int			left;
 
+		left = many = side_by_side(keys + i, n - i, type);
 		direct_key(&key, type, keys[i]);
-		if (direct_first(scan, &key, ForwardScanDirection, slot) &&
-			(d->lock == LOCK_NONE || lock_row(&o, slot, d->lock)))
-			direct_add_slot(rows, &o, slot);
-		if (i % 1000 == 999)
+		if (many == 1)
+			index_rescan(one, &key, 1, NULL, 0);
+		else
+			begin_range(scan = range, keys[i], keys[i + many - 1]);
+		while (left-- > 0 && index_getnext_slot(scan, ForwardScanDirection, slot))
+		{
+			if ((meant == NULL || meant(&o, slot)) && (d->lock == LOCK_NONE || lock_row(&o, slot, d->lock)))
+				direct_add_slot(rows, &o, slot);
 			CHECK_FOR_INTERRUPTS();
+		}
 	}
 	ExecDropSingleTupleTableSlot(slot);
-	index_endscan(scan);
+	index_endscan(one);
+	index_endscan(range);
 	pfree(keys);
 	direct_close(&o, READS);
 	return true;
+}
+
+/* Rows by their keys, and where asked for with their locks. */
+bool
+direct_fetch(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	return fetch(d, args, rows, NULL);
+}
+
+/* What follows needs the column state as the second. */
+static char
+state_of(const Opened *o, TupleTableSlot *slot)
+{
+	bool		isnull;
+
+	return DatumGetChar(slot_getattr(slot, o->at[1], &isnull));
+}
+
+static bool
+is_not_live(const Opened *o, TupleTableSlot *slot)
+{
+	return state_of(o, slot) != 'L';
+}
+
+bool
+direct_not_live(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	return fetch(d, args, rows, is_not_live);
+}
+
+static bool
+is_at_work(const Opened *o, TupleTableSlot *slot)
+{
+	return strchr("LMT", state_of(o, slot)) == NULL || row_in_flight(o->table, &slot->tts_tid);
+}
+
+bool
+direct_at_work(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	return fetch(d, args, rows, is_at_work);
+}
+
+static bool
+is_unheld(const Opened *o, TupleTableSlot *slot)
+{
+	return strchr("MBLFT", state_of(o, slot)) != NULL && !row_in_flight(o->table, &slot->tts_tid);
+}
+
+bool
+direct_unheld(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	return fetch(d, args, rows, is_unheld);
 }
 
 /* True if there are none, which is the rule; else it is for SQL to take them. */

@@ -3,8 +3,7 @@
  *	  Whether a row is on the move in another transaction, for statements that
  *	  must neither wait for it nor overlook it.
  *
- * Alone here because it is the one place that looks below SQL: all else reads
- * and writes rows by the statements of plans.def.
+ * Alone here because it is the one place that looks at what no snapshot shows.
  */
 #include "databuild.h"
 
@@ -13,17 +12,12 @@
 #include "access/xact.h"
 #include "storage/bufmgr.h"
 
-PG_FUNCTION_INFO_V1(databuild_in_flight);
-
 /*
- * Whether another transaction holds or has changed the row version that the
- * statement sees, as pgrowlocks asks it.  Takes a buffer share lock, no other.
+ * As pgrowlocks asks it.  Takes a buffer share lock, no other.
  */
-Datum
-databuild_in_flight(PG_FUNCTION_ARGS)
+bool
+row_in_flight(Relation rel, const ItemPointerData *tid)
 {
-	Relation	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
-	ItemPointer tid = (ItemPointer) PG_GETARG_POINTER(1);
 	HeapTupleData tuple = {.t_self = *tid,.t_tableOid = RelationGetRelid(rel)};
 	Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(tid));
 	Page		page;
@@ -43,6 +37,18 @@ databuild_in_flight(PG_FUNCTION_ARGS)
 			result = TM_Ok;		/* only our own lock */
 	}
 	UnlockReleaseBuffer(buffer);
+	return result == TM_BeingModified || result == TM_Updated || result == TM_Deleted;
+}
+
+PG_FUNCTION_INFO_V1(databuild_in_flight);
+
+/* The same in SQL: (oid of the table, tid). */
+Datum
+databuild_in_flight(PG_FUNCTION_ARGS)
+{
+	Relation	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
+	bool		in_flight = row_in_flight(rel, (ItemPointer) PG_GETARG_POINTER(1));
+
 	table_close(rel, AccessShareLock);
-	PG_RETURN_BOOL(result == TM_BeingModified || result == TM_Updated || result == TM_Deleted);
+	PG_RETURN_BOOL(in_flight);
 }
