@@ -1287,10 +1287,10 @@ sub settle
 	{
 		my $before = $part->{priority};
 
-		# Another priority: behind what is claimable at that one already.
+		# Another priority: behind what is claimable at that one already, but for what a run was in the way of till now.
 		$part->{priority} = $WORK_TO_DO{ $part->{state} } ? $self->priority($part->{ref}) : undef;
 		next if !$part->{order} || !defined $part->{order}[1] || !defined $before || $before == $part->{priority};
-		$part->{order} = [ $self->{step}, $self->{step} ];
+		$part->{order} = [ $part->{order}[0] == 0 && $part->{order}[1] == $self->{step} ? 0 : $self->{step}, $self->{step} ];
 	}
 	return;
 }
