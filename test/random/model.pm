@@ -60,6 +60,7 @@ sub call
 	$self->{step}++;
 	$self->{problems} = [];
 	$self->{real} = $got->{real};
+	$self->{blocked} = { map { $_->{ref} => 1 } grep { $name ne 'define_job' && $_->{state} eq 'upstream_failed' } values %{ $self->{parts} } };
 	eval { $self->$method({ %{ $DEFAULT{$name} // {} }, %$arg }, $got); 1 } or do
 	{
 		die $@ unless ref $@ eq 'ARRAY';
@@ -1327,8 +1328,9 @@ sub settle_partition
 
 			$part->{state} = $lost ? 'upstream_failed' : 'upstream_building';
 
-			# The design does not say whether what waits by a miss, and is blocked, looks again when it is defined anew.
-			$self->wait_for_more($part) if !$lost || any { $self->{real}{waits}{$ref}{$_} } $self->lacks($ref);
+			# What stays blocked asks for no more. The design does not say whether what waits by a miss, and is blocked,
+			# looks again when it is defined anew.
+			$self->wait_for_more($part) if !$lost || !$self->{blocked}{$ref} && any { $self->{real}{waits}{$ref}{$_} } $self->lacks($ref);
 		}
 		elsif ($self->lacks($ref) && any { $self->{real}{waits}{$ref}{$_} } @{ $part->{lacking} })
 		{
@@ -1421,7 +1423,10 @@ sub end_want
 	my ($self, $want) = @_;
 
 	return 0 if $self->waiting_by($want);
-	@$want{qw(ended ended_in)} = ($want->{left} // 'successful', $self->{step});
+	# what went live in the call in which nothing waited for it any more, did so first
+	my $live = all { $self->state_of($_) eq 'live' } @{ $want->{refs} };
+
+	@$want{qw(ended ended_in)} = ($live ? 'successful' : $want->{left} // 'successful', $self->{step});
 	return 1;
 }
 
@@ -1487,11 +1492,11 @@ sub wait_for_more
 	return;
 }
 
-# More wants cover it in the real relations than callers have in force.
+# More wants cover it in the real relations than callers have in force, and others wait by.
 sub has_derivative
 {
 	my ($self, $ref) = @_;
-	my $asked = grep { !$_->{ended} && any { $_ eq $ref } @{ $_->{refs} } } values %{ $self->{wants} };
+	my $asked = grep { !$_->{ended} && any { $_ eq $ref } @{ $_->{refs} } } values %{ $self->{wants} }, @{ $self->{derived} };
 
 	return ($self->{real}{covered}{$ref} // 0) > $asked;
 }
