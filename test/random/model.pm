@@ -493,6 +493,7 @@ sub call_write
 		my @states = ((any { defined && $_ eq '' } @after) ? '22023' : (),
 			(any { labels_of($_, $self->{jobs}) > 1 } @refs) ? '42P17' : ());
 
+		push @states, '42P17' if $got->{state} eq '42P17' && any { labels_of($_, $self->{jobs}) > 1 } map { $self->outputs_of($_) } @refs;
 		refuse(@states) if @states;
 	}
 	return if !agreed($got);
@@ -1492,11 +1493,11 @@ sub wait_for_more
 	return;
 }
 
-# More wants cover it in the real relations than callers have in force, and others wait by.
+# More wants cover it in the real relations than callers have in force.
 sub has_derivative
 {
 	my ($self, $ref) = @_;
-	my $asked = grep { !$_->{ended} && any { $_ eq $ref } @{ $_->{refs} } } values %{ $self->{wants} }, @{ $self->{derived} };
+	my $asked = grep { !$_->{ended} && any { $_ eq $ref } @{ $_->{refs} } } values %{ $self->{wants} };
 
 	return ($self->{real}{covered}{$ref} // 0) > $asked;
 }
