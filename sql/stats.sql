@@ -128,30 +128,37 @@ $$;
 COMMENT ON FUNCTION databuild.at_work IS
 'Internal: of each job what is claimable, since when, and the runs under way, from the small tables alone; whether there may be more than it looked at.';
 
+/* What a count is of which there is nothing: unknown as long as nobody has counted. */
+CREATE VIEW databuild.zero AS
+	SELECT CASE WHEN EXISTS (SELECT FROM databuild.counted c WHERE c.chunk = -1) THEN 0::bigint END AS zero;
+COMMENT ON VIEW databuild.zero IS 'Internal: 0, or NULL if tick() has never counted.';
+
 CREATE VIEW databuild.job_stats AS
 	SELECT j.label AS job, j.paused, j.max_running,
 		CASE WHEN a.more_queued THEN greatest(a.queued, c.queued) ELSE a.queued END AS queued, a.oldest_queued_at,
 		CASE WHEN a.more_running THEN greatest(a.running, c.building) ELSE a.running END AS running, a.overdue,
-		coalesce(c.up_for_retry, 0) AS up_for_retry, coalesce(c.upstream_building, 0) AS upstream_building, coalesce(c.live, 0) AS live,
-		coalesce(c.failed, 0) AS failed, coalesce(c.upstream_failed, 0) AS upstream_failed,
+		coalesce(c.up_for_retry, n.zero) AS up_for_retry, coalesce(c.upstream_building, n.zero) AS upstream_building, coalesce(c.live, n.zero) AS live,
+		coalesce(c.failed, n.zero) AS failed, coalesce(c.upstream_failed, n.zero) AS upstream_failed,
 		(SELECT a.at FROM databuild.counted_all a) AS counted_at
 	FROM databuild.at_work() AS a JOIN databuild.job j ON j.job_id = a.job_id AND NOT j.is_source
+	CROSS JOIN databuild.zero AS n
 	LEFT JOIN (SELECT n.job, max(n.partitions) FILTER (WHERE n.state = 'queued') AS queued, max(n.partitions) FILTER (WHERE n.state = 'building') AS building,
 			max(n.partitions) FILTER (WHERE n.state = 'up_for_retry') AS up_for_retry, max(n.partitions) FILTER (WHERE n.state = 'upstream_building') AS upstream_building,
 			max(n.partitions) FILTER (WHERE n.state = 'live') AS live, max(n.partitions) FILTER (WHERE n.state = 'failed') AS failed,
 			max(n.partitions) FILTER (WHERE n.state = 'upstream_failed') AS upstream_failed
 		FROM databuild.partition_counts n GROUP BY 1) AS c ON c.job = j.label;
 COMMENT ON VIEW databuild.job_stats IS
-'For monitoring, a row a job: as of now, partitions that a worker could claim (queued) and since when the oldest of them waits, runs under way, and those of them whose lease has ended (overdue). What goes beyond 1,000 queued, or 20,000 leases, is as tick() last counted, and so are the other columns: see partition_counts.';
+'For monitoring, a row a job: as of now, partitions that a worker could claim (queued) and since when the oldest of them waits, runs under way, and those of them whose lease has ended (overdue). What goes beyond 1,000 queued, or 20,000 leases, is as tick() last counted, and so are the other columns (NULL: it never did): see partition_counts.';
 
 CREATE VIEW databuild.stats AS
 	SELECT databuild.clock() AS at, j.paused_jobs, j.queued, j.oldest_queued_at, j.running, j.overdue,
 		(SELECT count(*) FROM (SELECT FROM databuild.agenda a WHERE a.seq > coalesce((SELECT max(k.low) FROM databuild.mark k WHERE k.queue = 'a'), 0)
 			ORDER BY a.seq LIMIT 10000) AS a) AS agenda,
-		coalesce(n.live, 0)::bigint AS live, coalesce(n.failed, 0)::bigint AS failed, coalesce(n.upstream_failed, 0)::bigint AS upstream_failed,
-		coalesce(n.partitions, 0)::bigint AS partitions,
-		(SELECT count(DISTINCT u.want_id) FROM databuild.counted c CROSS JOIN LATERAL unnest(c.late) AS u(want_id)) AS late_wants,
-		t.runs_succeeded, t.runs_failed, t.runs_missed, t.runs_lost, t.runs_canceled, t.events,
+		coalesce(n.live, z.zero)::bigint AS live, coalesce(n.failed, z.zero)::bigint AS failed, coalesce(n.upstream_failed, z.zero)::bigint AS upstream_failed,
+		coalesce(n.partitions, z.zero)::bigint AS partitions,
+		z.zero + (SELECT count(DISTINCT u.want_id) FROM databuild.counted c CROSS JOIN LATERAL unnest(c.late) AS u(want_id)) AS late_wants,
+		z.zero + t.runs_succeeded AS runs_succeeded, z.zero + t.runs_failed AS runs_failed, z.zero + t.runs_missed AS runs_missed,
+		z.zero + t.runs_lost AS runs_lost, z.zero + t.runs_canceled AS runs_canceled, z.zero + t.events AS events,
 		(SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c
 			WHERE c.relnamespace = 'databuild'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^(event|base)(_|$)') AS log_bytes,
 		(SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c
@@ -168,6 +175,7 @@ CREATE VIEW databuild.stats AS
 			coalesce(sum(t.runs) FILTER (WHERE t.kind = 'missed'), 0)::bigint AS runs_missed,
 			coalesce(sum(t.runs) FILTER (WHERE t.kind = 'lost'), 0)::bigint AS runs_lost,
 			coalesce(sum(t.runs) FILTER (WHERE t.kind = 'run_canceled'), 0)::bigint AS runs_canceled,
-			coalesce(sum(t.events), 0)::bigint AS events FROM databuild.tally t) AS t;
+			coalesce(sum(t.events), 0)::bigint AS events FROM databuild.tally t) AS t,
+		databuild.zero AS z;
 COMMENT ON VIEW databuild.stats IS
-'For monitoring, one row. As of now: paused jobs, the sums of job_stats, what calls left for later ones (agenda, counted up to 10,000), sizes of the log and of the rest. As tick() last counted: partitions and how many are live, failed, upstream_failed, and late wants (at counted_at or later; see partition_counts); runs by how they ended and events, since the beginning of the log, so that what grows between two looks is what happened between them. last_tick_at: when tick() counted last, which it does about once a minute; NULL: never.';
+'For monitoring, one row. As of now: paused jobs, the sums of job_stats, what calls left for later ones (agenda, counted up to 10,000), sizes of the log and of the rest. As tick() last counted: partitions and how many are live, failed, upstream_failed, and late wants (at counted_at or later; see partition_counts); runs by how they ended and events, since the beginning of the log, so that what grows between two looks is what happened between them. last_tick_at: when tick() counted last, which it does about once a minute; NULL: never, and so is what it counts.';

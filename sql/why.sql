@@ -112,7 +112,10 @@ BEGIN
 	IF j.job_id IS NULL AND p.state <> 'B' THEN
 		reason := 'no_job';
 		detail := 'No job or source has a pattern that matches it.';
-		hint := format('Define a job that makes it, or publish it once it is there: SELECT databuild.publish(ARRAY[%L]).', p.ref);
+		hint := format('Define a job that makes it, or publish it once it is there: SELECT databuild.publish(ARRAY[%L]).%s', p.ref,
+			(SELECT format(' If run %s missed it by mistake: cancel_want() the wants on what waits for it, then want that again.', max(w.run_id))
+				FROM databuild.member m CROSS JOIN LATERAL (SELECT w.run_id FROM databuild.want w WHERE w.want_id = m.want_id AND w.state = 'A' AND w.run_id <> 0 OFFSET 0) AS w
+				WHERE m.block + 0 = p.id >> 6 AND (m.mask >> (p.id & 63)::int) & 1 = 1 HAVING count(*) > 0));
 		RETURN;
 	END IF;
 	IF j.is_source AND p.state NOT IN ('B', 'F') THEN

@@ -290,15 +290,31 @@ claim_now(void)
 	claim_at = 0;
 }
 
+/* What to do about a claim that is refused, in the server's words or, where it has none, in ours; NULL: nothing. */
+static const char *
+next_step(const PGresult *result)
+{
+	const char *hint = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+
+	if (hint != NULL)
+		return hint;
+	if (strcmp(result_code(result), "3F000") == 0)
+		return "CREATE EXTENSION databuild in this database, or name another with dbname=.";
+	if (strcmp(result_code(result), "42501") == 0)
+		return "Databuild's owner lets the role work with databuild.grant_worker(role).";
+	return NULL;
+}
+
 static void
 claim_failed(Conn *conn, PGresult *result, Millis now)
 {
 	char	   *why = result_message(conn, result);
+	const char *hint = next_step(result);
 
 	claim_at = now + pause_after(++empties) * 5;
 	if (claim_error == NULL || strcmp(claim_error, why) != 0)
 	{
-		log_line(NULL, "cannot claim, and tries again: %s", why);
+		log_line(NULL, "cannot claim, and tries again: %s%s%s", why, hint == NULL ? "" : ". ", hint == NULL ? "" : hint);
 		free(claim_error);
 		claim_error = why;
 	}

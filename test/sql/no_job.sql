@@ -15,7 +15,7 @@ SELECT * FROM pg_temp.states();
 SELECT ref, job FROM databuild.partitions ORDER BY 1;
 SELECT * FROM pg_temp.wants();
 SELECT * FROM pg_temp.why('top');
-SELECT hint FROM databuild.why('ext/1');
+SELECT regexp_replace(hint, 'run \d+', 'run N') FROM databuild.why('ext/1');
 -- a want may not, whether known or not
 SELECT pg_temp.refused($$SELECT databuild.want(ARRAY['ext/1'])$$);
 SELECT pg_temp.refused($$SELECT databuild.want(ARRAY['mid', 'ext/9'])$$);
@@ -41,6 +41,15 @@ SELECT * FROM pg_temp.wants();
 SELECT databuild.publish(ARRAY['else/1']);
 SELECT ref, state, job, run_id = live_run_id, live_at = state_since FROM databuild.partitions WHERE ref = 'else/1';
 SELECT state, reason, detail ~ 'published' FROM databuild.why('else/1');
+
+-- a run misses a ref by mistake, and the way out that why() tells
+SELECT databuild.define_job('other', ARRAY['typing/.*']);
+SELECT databuild.want(ARRAY['typing/1'], comment => 'mistaken') > 0;
+SELECT databuild.miss(run_id, ARRAY['mispelt']) FROM databuild.claim('w', ARRAY['other']);
+SELECT regexp_replace(hint, 'run \d+', 'run N') FROM databuild.why('typing/1') WHERE reason = 'no_job';
+SELECT databuild.cancel_want(want_id) FROM databuild.wants WHERE comment = 'mistaken';
+SELECT databuild.want(ARRAY['typing/1']) > 0;
+SELECT pg_temp.claim(ARRAY['other']);
 
 -- the tables are what the log says, and a replay finds nothing else
 SELECT * FROM databuild.verify();
