@@ -320,9 +320,9 @@ summary { cursor: pointer } footer { margin-top: 2rem; color: #4a4f57 }
 		CASE WHEN w.state IN ('canceled', 'expired') THEN format('<p>It is %s.</p>', w.state)
 			ELSE coalesce('<ul class="blocks">' || blocks || '</ul>', '<p>Nothing: all of it is live.</p>') END,
 		databuild.html_grid(parts),
-		coalesce(format('<details%s><summary>%s</summary><div class="wide" tabindex="0" role="region" aria-label="Partitions that are not live"><table><thead><tr><th scope="col">Partition</th><th scope="col">State</th><th scope="col">Since</th><th scope="col">Reason</th></tr></thead><tbody>%s</tbody></table></div></details>',
+		CASE WHEN w.live < w.total THEN format('<details%s><summary>%s</summary><div class="wide" tabindex="0" role="region" aria-label="Partitions that are not live"><table><thead><tr><th scope="col">Partition</th><th scope="col">State</th><th scope="col">Since</th><th scope="col">Reason</th></tr></thead><tbody>%s</tbody></table></div></details>',
 			CASE WHEN w.total - w.live <= 10 THEN ' open' ELSE '' END,
-			CASE WHEN w.total - w.live > 100 THEN format('The first 100 of %s that are not live', w.total - w.live) ELSE 'What is not live' END, lacking), ''),
+			CASE WHEN w.total - w.live > 100 THEN format('The first 100 of %s that are not live', w.total - w.live) ELSE 'What is not live' END, lacking) ELSE '' END,
 		databuild.html_runs(parts, w.created_at),
 		databuild.html_time(now_), (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'databuild'));
 END

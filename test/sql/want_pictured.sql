@@ -112,6 +112,13 @@ SELECT databuild.want(array_agg('n' || n || '/2039-01-01/' || n), comment => 'da
 SELECT count(*) FROM pg_temp.cells(databuild.report_html(pg_temp.want('datasets')));
 SELECT pg_temp.says(databuild.report_html(pg_temp.want('datasets')), '(And \d+ more datasets[^.]*\.)');
 
+-- all of it is live: no table of what is not
+SELECT databuild.define_source('there', ARRAY['there/.*']);
+SELECT databuild.want(ARRAY['there/1']) AS there \gset
+SELECT databuild.report_html(:there) ~ 'Partitions that are not live';
+SELECT databuild.publish(ARRAY['there/1']);
+SELECT databuild.report_html(:there) ~ 'Partitions that are not live';
+
 -- refused
 \set VERBOSITY terse
 SELECT databuild.report_html(NULL);
