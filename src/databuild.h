@@ -21,7 +21,6 @@
 
 #include "fmgr.h"
 #include "utils/array.h"
-#include "utils/relcache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -37,11 +36,6 @@ extern TimestampTz clock_now(void);
 /* ---- direct.c ---- */
 
 extern void direct_init(void);
-
-/* ---- probe.c ---- */
-
-/* Whether another transaction holds or has changed the row version that the statement sees. */
-extern bool row_in_flight(Relation rel, const ItemPointerData *tid);
 
 /* ---- args.c ---- */
 

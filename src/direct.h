@@ -114,4 +114,9 @@ extern bool direct_no_agenda(const Direct *d, Datum *args, const char *nulls, Ro
 extern bool direct_queues(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 
+/* ---- probe.c ---- */
+
+/* Whether another transaction holds or has changed the row version that the statement sees. */
+extern bool row_in_flight(Relation rel, const ItemPointerData *tid);
+
 #endif

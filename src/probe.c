@@ -5,16 +5,12 @@
  *
  * Alone here because it is the one place that looks at what no snapshot shows.
  */
-#include "databuild.h"
+#include "direct.h"
 
 #include "access/heapam.h"
-#include "access/table.h"
-#include "access/xact.h"
 #include "storage/bufmgr.h"
 
-/*
- * As pgrowlocks asks it.  Takes a buffer share lock, no other.
- */
+/* As pgrowlocks asks it.  Takes a buffer share lock, no other. */
 bool
 row_in_flight(Relation rel, const ItemPointerData *tid)
 {

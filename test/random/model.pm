@@ -1481,8 +1481,8 @@ sub wait_for_more
 	my @more = grep { !$waited{$_} } $self->lacks($part->{ref}) or return;
 
 	# The design does not say whether what waits only until a cycle is seen, and is blocked then, wants more meanwhile.
-	return if ($self->{real}{partition}{ $part->{ref} } // '') eq 'upstream_failed'
-		&& !any { $self->has_derivative($_) } @more;
+	@more = grep { $self->has_derivative($_) } @more or return
+		if ($self->{real}{partition}{ $part->{ref} } // '') eq 'upstream_failed';
 	my $want = { refs => \@more, made_for => [ $part->{ref} ], ended => undef, step => $self->{step} };
 
 	$self->know($_) foreach @more;
