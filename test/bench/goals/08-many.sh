@@ -45,7 +45,7 @@ many_claimers()
 
 	seconds=$(scale 12 5)
 	for c in $(scale '4 8 16 32 64 256' '8 32 256'); do
-		top_up many $((seconds * 4000))
+		top_up many $((seconds * 12000))
 		was=$(succeeded many)
 		CLIENTS=$c clients many databuild-single -T "$seconds" -P 1
 		expect "$c claimers" $(($(succeeded many) - was)) "$TRANSACTIONS"
