@@ -10,9 +10,9 @@
  *		a call			call.c: log, evolve, write back, then what follows
  *		consequences	look.c: watches, agenda, timers, second looks
  *		the core		core/: decide, evolve, the net
- *		the store		store.c, plans.def: statements and tokens
- *		ground			caller.c, gate.c, clock.c, route.c, ask.c, args.c, log.c,
- *						probe.c
+ *		the store		store.c, plans.def: statements and tokens; direct.c and
+ *						direct_*.c: the same without the executor; probe.c
+ *		ground			caller.c, gate.c, clock.c, route.c, ask.c, args.c, log.c
  */
 #ifndef DATABUILD_H
 #define DATABUILD_H
