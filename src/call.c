@@ -51,6 +51,7 @@ begin(void (*gate) (void))
 	c->caller = caller;
 	c->level = level;
 	gate();
+	library_is_present();
 	call_jobs(c);
 	c->now = clock_now();
 	return c;

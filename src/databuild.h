@@ -26,6 +26,11 @@
 #include "compat.h"
 #include "core/marking.h"
 
+/* ---- databuild.c ---- */
+
+/* Asked behind the gate; ends the session if an update has put another version's library in the place of this one. */
+extern void library_is_present(void);
+
 /* ---- clock.c ---- */
 
 extern void clock_init(void);
