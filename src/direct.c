@@ -42,7 +42,7 @@ static const Direct directs[N_QUERIES] = {
 	[Q_NOT_LIVE] = {direct_not_live, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}}},
 	[Q_AT_WORK] = {direct_at_work, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}}},
 	[Q_UNHELD] = {direct_unheld, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}, {"job_id"}, {"prio"}}},
-	[Q_READY_LOOK] = {direct_fetch, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}, {"ticket"}}},
+	[Q_READY_LOOK] = {direct_at_rest, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}, {"ticket"}}},
 	[Q_REFS_KNOWN] = {direct_fetch, "partition", "partition_ref_key", LOCK_NONE, {{"ref"}, {"id"}}},
 	[Q_TROUBLE] = {direct_fetch, "trouble", "trouble_pkey", LOCK_NONE,
 	{{"part"}, {"attempts"}, {"misses"}, {"retry_at"}, {"cause"}, {"note"}, {"changed"}}},

@@ -102,6 +102,7 @@ extern Datum direct_element(const Elements *e, int i);
 extern bool direct_fetch(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_not_live(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_at_work(const Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_at_rest(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_unheld(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_none(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert(const Direct *d, Datum *args, const char *nulls, Rows *rows);

@@ -227,7 +227,7 @@ by_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq ? 1 : x->part < y->part ? -1 : x->part > y->part;
 }
 
-/* The first entries of a queue above low, at most so many; how many there are. */
+/* The first entries of a queue above low that nobody is taking, at most so many; how many there are. */
 static int
 first_entries(const Opened *o, IndexScanDesc scan, TupleTableSlot *slot, int32 job, Datum rank, Datum low, Ready *into, int most)
 {
@@ -240,11 +240,12 @@ first_entries(const Opened *o, IndexScanDesc scan, TupleTableSlot *slot, int32 j
 	index_rescan(scan, keys, 3, NULL, 0);
 	while (n < most && index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		into[n] = (Ready)
+		if (row_in_flight(o->table, &slot->tts_tid))
+			continue;
+		into[n++] = (Ready)
 		{
 			direct_value(o, slot, 1), direct_value(o, slot, 2), job, slot->tts_tid
 		};
-		n++;
 	}
 	return n;
 }

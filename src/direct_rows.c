@@ -238,7 +238,12 @@ keys_of(Datum array, Oid *type, int *n)
 	return keys;
 }
 
-/* Lock a row as it is now; false if somebody else holds it and we do not wait, or it is gone. */
+/*
+ * Lock a row as it is now; false if it is gone, or if we do not wait and
+ * somebody else holds it or has just changed it.  (SKIP LOCKED follows such a
+ * change: a claim would hold what another has claimed, until its end, and the
+ * report of that run would wait for it.)
+ */
 static bool
 lock_row(const Opened *o, TupleTableSlot *slot, Lock lock)
 {
@@ -247,7 +252,7 @@ lock_row(const Opened *o, TupleTableSlot *slot, Lock lock)
 
 	switch (table_tuple_lock(o->table, &row, o->snapshot, slot, GetCurrentCommandId(true), LockTupleNoKeyExclusive,
 							 lock == LOCK_WAIT ? LockWaitBlock : LockWaitSkip,
-							 TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure))
+							 lock == LOCK_WAIT ? TUPLE_LOCK_FLAG_FIND_LAST_VERSION : 0, &failure))
 	{
 		case TM_Ok:
 			return true;
@@ -255,8 +260,11 @@ lock_row(const Opened *o, TupleTableSlot *slot, Lock lock)
 		case TM_Deleted:
 		case TM_SelfModified:
 			return false;
-		case TM_Invisible:
 		case TM_Updated:
+			if (lock == LOCK_SKIP)
+				return false;
+			break;
+		case TM_Invisible:
 		case TM_BeingModified:
 			break;
 	}
@@ -373,9 +381,21 @@ direct_at_work(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 }
 
 static bool
+is_at_rest(const Opened *o, TupleTableSlot *slot)
+{
+	return !row_in_flight(o->table, &slot->tts_tid);
+}
+
+bool
+direct_at_rest(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	return fetch(d, args, rows, is_at_rest);
+}
+
+static bool
 is_unheld(const Opened *o, TupleTableSlot *slot)
 {
-	return strchr("MBLFT", state_of(o, slot)) != NULL && !row_in_flight(o->table, &slot->tts_tid);
+	return strchr("MBLFT", state_of(o, slot)) != NULL && is_at_rest(o, slot);
 }
 
 bool

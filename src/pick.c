@@ -152,9 +152,10 @@ use_up(Pick *k, const ItemPointerData *row)
 }
 
 /*
- * The entries whose partitions look as if they could be claimed; the others
- * are used up.  Nothing is locked: what requeues a partition gives it a new
- * ticket and a new entry.
+ * The entries whose partitions look as if they could be claimed; those whose
+ * partitions cannot are used up, and those that somebody else is at stay.
+ * Nothing is locked: what requeues a partition gives it a new ticket and a new
+ * entry.
  */
 static Candidate *
 sift_unlocked(Pick *k, const Entry *entries, int n, int *ngood)
@@ -182,6 +183,8 @@ sift_unlocked(Pick *k, const Entry *entries, int n, int *ngood)
 	{
 		const Partition *p = marking_token(&there, PARTITION, entries[i].part);
 
+		if (p == NULL)
+			continue;
 		if ((p->place == P_QUEUED || p->place == P_UP_FOR_RETRY) && p->ticket <= entries[i].seq)
 			good[(*ngood)++].entry = entries[i];
 		else

@@ -1144,7 +1144,8 @@ static void
 st_ready_look(const Datum *args, Rows *rows)
 {
 	for EACH(id, mask_of(ids(args, 0)))
-		PUT(rows, id, letter(PARTITION, part(id)->c[P_PLACE]), part(id)->c[P_TICKET]);
+		if (!held_elsewhere(part(id)))
+			PUT(rows, id, letter(PARTITION, part(id)->c[P_PLACE]), part(id)->c[P_TICKET]);
 }
 
 static void
