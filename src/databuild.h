@@ -124,6 +124,16 @@ extern int64 gate_next_of(const char *sequence);
 /* The newest number drawn. */
 extern int64 gate_last(void);
 
+/* A mark is moved when its queue's numbers have gone on by so much. */
+#define MARK_STEP	1000
+
+/*
+ * Whether it is this session's turn to move a mark: once for each MARK_STEP
+ * numbers, for whoever drew one of them, so that many sessions do not do it all
+ * at once.  taken is the mark's own count of its turns.
+ */
+extern bool gate_turn(int64 *taken);
+
 /* Before it draws numbers for entries of queues. */
 extern void gate_enter_queue(void);
 

@@ -225,10 +225,25 @@ databuild_shut_gates(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* How many numbers this session has drawn that told it to move the marks. */
+static int64 turns = 0;
+
 int64
 gate_next(void)
 {
-	return nextval_internal(store_relation("serial"), false);
+	int64		number = nextval_internal(store_relation("serial"), false);
+
+	turns += number % MARK_STEP == 0;
+	return number;
+}
+
+bool
+gate_turn(int64 *taken)
+{
+	bool		turn = *taken != turns;
+
+	*taken = turns;
+	return turn;
 }
 
 int64

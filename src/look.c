@@ -25,8 +25,6 @@
 
 #include "miscadmin.h"
 
-/* A mark moves only when it would skip this many numbers. */
-#define MARK_STEP	1000
 
 /* ---- leaving entries ---- */
 
@@ -927,15 +925,14 @@ mark_of(char queue)
 static void
 advance_agenda(void)
 {
-	static int64 tried = 0;
+	static int64 taken = 0;
 	int64		low;
 	int64		settled;
 	Datum		args[1];
 	Ids			first;
 
-	if (gate_last() - tried < MARK_STEP)
+	if (!gate_turn(&taken))
 		return;
-	tried = gate_last();
 	low = mark_of('a');
 	settled = gate_horizon(true);
 	args[0] = Int64GetDatum(low);
@@ -1130,15 +1127,11 @@ ends_due(Call *c, const Ids *ids)
 static void
 advance_timers(void)
 {
-	static int64 tried = 0;
 	int64		low;
 	int64		settled;
 	Ids			first;
 	Datum		args[1];
 
-	if (gate_last() - tried < MARK_STEP)
-		return;
-	tried = gate_last();
 	low = mark_of('t');
 	args[0] = Int64GetDatum(gate_horizon(false));
 	first = store_ids(Q_SETTLED_TIME, args);
@@ -1194,9 +1187,12 @@ work_off_timers(Call *c, Statement query, TimestampTz from, int limit)
 int64
 look_timers(Call *c, int limit, bool from_mark)
 {
+	static int64 taken = 0;
 	TimestampTz from = from_mark ? mark_of('t') : DT_NOBEGIN;
 
-	advance_timers();
+	/* whoever does not rely on the mark moves it, too: it may be alone with the timers */
+	if (gate_turn(&taken) || !from_mark)
+		advance_timers();
 	return work_off_timers(c, Q_TIMERS_TAKE, from, limit);
 }
 

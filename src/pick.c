@@ -20,9 +20,6 @@
 #define WINDOW_GROWTH	4
 #define WINDOW_WIDE		4096
 
-/* A mark is moved when the queue's numbers have gone on by so much. */
-#define MARK_STEP		1000
-
 /* A ready entry that was taken. */
 typedef struct Entry
 {
@@ -563,13 +560,11 @@ pick_runs(Pick *k, Datum labels, bool all)
 static void
 advance_queues(const Pick *k)
 {
-	static int64 tried = 0;
-	int64		last = gate_last();
+	static int64 taken = 0;
 	int64		horizon;
 
-	if (last - tried < MARK_STEP)
+	if (!gate_turn(&taken))
 		return;
-	tried = last;
 	horizon = gate_horizon(true);
 	for (int i = 0; i < k->nqueues; i++)
 	{
