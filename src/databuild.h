@@ -148,21 +148,18 @@ extern int64 gate_horizon(bool queues);
 
 /* ---- wait.c ---- */
 
-/* What sessions wait for. */
-typedef enum News
-{
-	NEWS_WORK,					/* something may be claimed that could not be */
-	NEWS_MOVES,					/* a partition or a want moved */
-	N_NEWS
-} News;
-
 /* Milliseconds between looks that no news brought: what is due sooner is news. */
 #define WAIT_LOOK_EACH	20000
 
 extern void wait_init(void);
 
-/* Who waits for it is woken when this transaction commits. */
-extern void wait_tell(News what);
+/*
+ * Who waits for it is woken when this transaction commits: something of the
+ * job may be claimed that could not be (0: of any, or look at the clock); a
+ * partition or a want moved.
+ */
+extern void wait_tell_work(int32 job);
+extern void wait_tell_moves(void);
 
 /* ---- ticker.c ---- */
 

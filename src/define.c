@@ -98,7 +98,7 @@ log_definition(Call *c, EventKind kind, int32 job)
 	e->job = job;
 	e->body = DatumGetPointer(SPI_datumTransfer(rows_datum(&rows, 0, 0), false, -1));
 	rows_free(&rows);
-	wait_tell(NEWS_WORK);		/* it may have been resumed, or its limit raised */
+	wait_tell_work(0);		/* it may have been resumed, or its limit raised */
 }
 
 static Event *

@@ -412,13 +412,13 @@ ready_add(Call *c, const Ids *parts, bool collided)
 		jobs[i] = p->job;
 		ranks[i] = (int16) RANK(p->prio, collided);
 		ids_add(&queues, ((int64) p->job << 16) + (ranks[i] - RANK(PRIORITY_NONE, false)));
+		wait_tell_work(p->job);
 	}
 	add_queues(&queues);
 	{
 		Datum		args[] = {ids_datum(&seqs), ids_datum(parts), int32s_datum(jobs, parts->n), int16s_datum(ranks, parts->n)};
 
 		store_do(Q_READY_ADD, args, NULL);
-		wait_tell(NEWS_WORK);
 	}
 }
 
@@ -441,7 +441,7 @@ timer_add(char kind, const Ids *times, const Ids *ids)
 	store_do(Q_TIMER_ADD, args, NULL);
 	for (int i = 0; i < times->n; i++)
 		if (times->at[i] < clock_now() + WAIT_LOOK_EACH * INT64CONST(1000))
-			wait_tell(NEWS_WORK);
+			wait_tell_work(0);
 }
 
 /* Places in the queues for what became claimable. */
@@ -504,7 +504,8 @@ release(Call *c, const Ids *ended)
 	for (int i = 0; i < ended->n; i++)
 		find_changed(c, marking_token(&c->m, RUN, ended->at[i]));
 	if (route_any_limits() && store_do(Q_SLOTS_FREE, args, NULL) > 0)
-		wait_tell(NEWS_WORK);
+		for (int i = 0; i < ended->n; i++)
+			wait_tell_work(((Run *) marking_token(&c->m, RUN, ended->at[i]))->job);
 	if (!route_any_outputs())
 		return;
 	store_do(Q_TAKEN_DROP, args, NULL);
@@ -854,7 +855,7 @@ write_back(Call *c, const Events *events)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (events->n > 0)
-		wait_tell(NEWS_MOVES);
+		wait_tell_moves();
 	write_columns(c, events);
 	write_runs(c);
 	write_notes(c, events);

@@ -3,10 +3,10 @@
  *	  wait_work(), wait_want(): asleep until another session's commit may have
  *	  brought what is waited for.
  *
- * Who waits holds a lock that all who wait for the same share.  Who commits
- * something of the kind asks afterwards who holds it, and sets their latches:
- * nothing is written, nothing is sent, and where nobody waits it is a look in
- * one hash table.  The lock is taken before the first look, so nothing comes
+ * Who waits holds a lock that all who wait for the same share: for moves, or
+ * for work of a job.  Who commits something of the kind asks afterwards who
+ * holds it, and sets their latches: nothing is written, nothing is sent, and
+ * where nobody waits it is a look in one hash table.  The lock is taken before the first look, so nothing comes
  * between the two unseen.
  *
  * They are procedures, since between two looks there must be no snapshot: each
@@ -22,6 +22,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
@@ -39,30 +40,74 @@
 /* See gate.c for what keeps our keys apart. */
 #define WAIT_CLASS		0xDF
 
+/* What is waited for: moves, or work of some jobs. */
+typedef enum News
+{
+	NEWS_MOVES,
+	NEWS_WORK,					/* all who wait for work hold its lock */
+	NEWS_WORK_OF_ALL,			/* those who wait for that of all jobs */
+	NEWS_WORK_OF_JOB,			/* those who wait for that of this one */
+} News;
+
+/* News of more jobs than that are for all. */
+#define MOST_JOBS		32
+
+/* The jobs are told apart by what their labels hash to: that stays when one is dropped and defined anew. */
+static void
+set_tag(LOCKTAG *tag, News what, uint32 job)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, job, (uint32) what, WAIT_CLASS);
+}
+
+static uint32
+job_hash(const char *label)
+{
+	return hash_bytes((const unsigned char *) label, (int) strlen(label));
+}
+
 /* ---- who commits ---- */
 
-static bool news[N_NEWS];
+/* What this transaction has to tell. */
+static struct
+{
+	bool		moves;
+	bool		work;
+	int			njobs;
+	int32		jobs[MOST_JOBS];
+	uint32		hashes[MOST_JOBS];
+}			news;
 
 void
-wait_tell(News what)
+wait_tell_moves(void)
 {
-	news[what] = true;
+	news.moves = true;
+}
+
+void
+wait_tell_work(int32 job)
+{
+	if (news.work)
+		return;
+	for (int i = news.njobs - 1; i >= 0; i--)
+		if (news.jobs[i] == job)
+			return;
+	if (job == 0 || news.njobs == MOST_JOBS)
+	{
+		news.work = true;
+		return;
+	}
+	news.jobs[news.njobs] = job;
+	news.hashes[news.njobs++] = job_hash(route_label(job));
 }
 
 static void
-set_tag(LOCKTAG *tag, News what)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0, (uint32) what, WAIT_CLASS);
-}
-
-static void
-wake(News what)
+wake(News what, uint32 job)
 {
 	LOCKTAG		tag;
 	VirtualTransactionId *holders;
 	int			n;
 
-	set_tag(&tag, what);
+	set_tag(&tag, what, job);
 	holders = GetLockConflicts(&tag, ExclusiveLock, &n);
 	for (int i = 0; i < n; i++)
 	{
@@ -78,11 +123,21 @@ at_end(XactEvent event, void *arg)
 {
 	(void) arg;
 	if (event == XACT_EVENT_COMMIT)
-		for (int i = 0; i < N_NEWS; i++)
-			if (news[i])
-				wake((News) i);
+	{
+		if (news.moves)
+			wake(NEWS_MOVES, 0);
+		if (news.work)
+			wake(NEWS_WORK, 0);
+		else if (news.njobs > 0)
+			wake(NEWS_WORK_OF_ALL, 0);
+		for (int i = 0; !news.work && i < news.njobs; i++)
+			wake(NEWS_WORK_OF_JOB, news.hashes[i]);
+	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		memset(news, 0, sizeof(news));
+	{
+		news.moves = news.work = false;
+		news.njobs = 0;
+	}
 }
 
 void
@@ -95,7 +150,8 @@ wait_init(void)
 
 typedef struct Wait
 {
-	News		what;
+	LOCKTAG    *tags;			/* the locks by which whoever brings it finds us */
+	int			ntags;
 	const char *query;			/* its only value is how many milliseconds to
 								 * sleep before the next look, or NULL if what
 								 * is waited for is there */
@@ -208,21 +264,36 @@ arg_deadline(FunctionCallInfo fcinfo, int n)
 static void
 wait_for(const Wait *w)
 {
-	LOCKTAG		tag;
+	volatile int held = 0;
 
-	set_tag(&tag, w->what);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
-	(void) LockAcquire(&tag, ShareLock, true, false);
 	PG_TRY();
 	{
+		for (; held < w->ntags; held++)
+			(void) LockAcquire(&w->tags[held], ShareLock, true, false);
 		look_and_doze(w);
 	}
 	PG_FINALLY();
 	{
-		(void) LockRelease(&tag, ShareLock, true);
+		while (held > 0)
+			(void) LockRelease(&w->tags[--held], ShareLock, true);
 	}
 	PG_END_TRY();
 	SPI_finish();
+}
+
+/* Those of a session that waits for work of these jobs; none, or too many to take a lock for each: of all. */
+static void
+set_work_tags(Wait *w, const Datum *labels, int n)
+{
+	if (n > MOST_JOBS)
+		n = 0;
+	w->tags = palloc(sizeof(LOCKTAG) * (n + 2));
+	set_tag(&w->tags[w->ntags++], NEWS_WORK, 0);
+	if (n == 0)
+		set_tag(&w->tags[w->ntags++], NEWS_WORK_OF_ALL, 0);
+	for (int i = 0; i < n; i++)
+		set_tag(&w->tags[w->ntags++], NEWS_WORK_OF_JOB, job_hash(TextDatumGetCString(labels[i])));
 }
 
 PG_FUNCTION_INFO_V1(databuild_wait_work);
@@ -230,12 +301,17 @@ PG_FUNCTION_INFO_V1(databuild_wait_work);
 Datum
 databuild_wait_work(PG_FUNCTION_ARGS)
 {
-	Wait		w = {NEWS_WORK, "SELECT databuild.work_due(databuild.my_jobs($1), $2)", TEXTARRAYOID};
+	Wait		w = {.query = "SELECT databuild.work_due(databuild.my_jobs($1), $2)",.type = TEXTARRAYOID};
+	Datum	   *labels = NULL;
+	int			n = 0;
 
 	check_may_commit(fcinfo);
 	(void) arg_needed(fcinfo, 1, "timeout");
 	w.isnull = PG_ARGISNULL(0);
 	w.value = w.isnull ? (Datum) 0 : PG_GETARG_DATUM(0);
+	if (!w.isnull)
+		labels = arg_texts(fcinfo, 0, "jobs", &n);
+	set_work_tags(&w, labels, n);
 	w.deadline = arg_deadline(fcinfo, 1);
 	wait_for(&w);
 	return (Datum) 0;
@@ -246,9 +322,11 @@ PG_FUNCTION_INFO_V1(databuild_wait_want);
 Datum
 databuild_wait_want(PG_FUNCTION_ARGS)
 {
-	Wait		w = {NEWS_MOVES, "SELECT databuild.want_due($1, $2)", INT8OID};
+	LOCKTAG		tag;
+	Wait		w = {.tags = &tag,.ntags = 1,.query = "SELECT databuild.want_due($1, $2)",.type = INT8OID};
 
 	check_may_commit(fcinfo);
+	set_tag(&tag, NEWS_MOVES, 0);
 	w.value = arg_needed(fcinfo, 0, "want_id");
 	w.deadline = arg_deadline(fcinfo, 1);
 	wait_for(&w);

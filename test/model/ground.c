@@ -264,6 +264,17 @@ gate_last(void)
 	return 0;
 }
 
+void
+library_is_present(void)
+{
+}
+
+bool
+gate_turn(int64 *taken)
+{
+	return false;
+}
+
 int64
 gate_horizon(bool queues)
 {
@@ -300,7 +311,12 @@ ask_refuse_call(void)
 }
 
 void
-wait_tell(News what)
+wait_tell_work(int32 job)
+{
+}
+
+void
+wait_tell_moves(void)
 {
 }
 

@@ -1263,7 +1263,7 @@ static const struct
 	[Q_READY_LOOK] = {st_ready_look}, [Q_READY_DROP] = {st_ready_drop}, [Q_AGENDA_ADD] = {st_agenda_add},
 	[Q_AGENDA_TAKE] = {st_agenda_take}, [Q_AGENDA_DROP] = {st_agenda_drop}, [Q_TIMER_ADD] = {st_timer_add},
 	[Q_TIMERS_TAKE] = {st_timers_take}, [Q_ENDS_TAKE] = {st_ends_take}, [Q_TIMERS_DROP] = {st_timers_drop},
-	[Q_MARK] = {st_nothing},
+	[Q_MARK] = {st_nothing}, [Q_SETTLED_TIME] = {st_nothing},
 };
 
 Rows

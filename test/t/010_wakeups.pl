@@ -136,6 +136,35 @@ wakes('a want of a serializable session', "wait_work(ARRAY['a'], $long)", "want(
 $session->must('RESET default_transaction_isolation');
 $session->must('SELECT databuild.succeed(' . claimed('a') . ')');
 
+# Work of other jobs wakes nobody: each look begins a transaction.
+sub looked
+{
+	return $session->must("SELECT xact_start FROM pg_stat_activity WHERE pid = $backend");
+}
+
+waits("wait_work(ARRAY['a', 'once'], $long)");
+{
+	my $before = looked();
+
+	$session->must("SELECT databuild.pause_job('later')");
+	$session->must("SELECT databuild.resume_job('later')");
+	asleep();
+	isnt(looked(), $before, 'what may be of any job wakes who waits for some');
+	sleep 0.5;
+	$before = looked();
+	foreach (1 .. 3)
+	{
+		$session->must("SELECT databuild.want(ARRAY['later/x$_'])");
+		$session->must('SELECT databuild.succeed(' . claimed('later') . ')');
+	}
+	sleep 0.5;
+	is(looked(), $before, 'and what is of other jobs does not');
+	$session->must("SELECT databuild.want(ARRAY['once/9'])");
+	my ($took, $state) = comes_back();
+	ok($state eq '00000' && $took < 5, sprintf 'what is of one of its jobs does: %.3f s', $took);
+	$session->must('SELECT databuild.succeed(' . claimed('once') . ')');
+}
+
 # Who would wake is terminated: nothing was committed. The next one wakes.
 {
 	my $gone = session_of($node);
