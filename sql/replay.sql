@@ -108,7 +108,7 @@ COMMENT ON VIEW databuild.job_fold IS 'Internal: the definitions of jobs, as the
 CREATE FUNCTION databuild.verify()
 	RETURNS TABLE (relation text, key text, stored jsonb, replayed jsonb)
 	LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres SET jit = off
+	SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres SET jit = off SET work_mem = '64MB'
 AS $$
 	WITH f AS MATERIALIZED (SELECT * FROM databuild.fold(NULL)),
 	partition AS (
@@ -217,7 +217,7 @@ COMMENT ON FUNCTION databuild.shut_gates IS
 
 CREATE FUNCTION databuild.replay() RETURNS bigint
 	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres SET jit = off
+	SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres SET jit = off SET work_mem = '64MB'
 AS $$
 DECLARE
 	events bigint;
