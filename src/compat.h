@@ -48,12 +48,16 @@
 #define UPDATES_ALL_INDEXES		TU_All
 #define insert_index_entries(info, slot, estate, is_update, updated) \
 	((void) ExecInsertIndexTuples(info, slot, estate, is_update, false, NULL, NIL, (updated) == TU_Summarizing))
+#define insert_index_entries_unless(info, slot, estate, conflict, arbiters) \
+	((void) ExecInsertIndexTuples(info, slot, estate, false, true, conflict, arbiters, false))
 #else
 #define UpdatedIndexes			bool
 #define UPDATES_NO_INDEX		false
 #define UPDATES_ALL_INDEXES		true
 #define insert_index_entries(info, slot, estate, is_update, updated) \
 	((void) ExecInsertIndexTuples(info, slot, estate, is_update, false, NULL, NIL))
+#define insert_index_entries_unless(info, slot, estate, conflict, arbiters) \
+	((void) ExecInsertIndexTuples(info, slot, estate, false, true, conflict, arbiters))
 #endif
 
 /* Memory that the settings own. */

@@ -11,7 +11,7 @@
  * there, which is how the tests compare the two.
  *
  * Each statement is a row of a table: what is done (in direct_rows.c,
- * direct_write.c and direct_queue.c), to which relation, by which index, with
+ * direct_write.c, direct_refs.c and direct_queue.c), to which relation, by which index, with
  * which columns.  Like each statement of SPI's it sees what was
  * committed before it began, and what this transaction did before.
  */
@@ -44,6 +44,8 @@ static const Direct directs[N_QUERIES] = {
 	[Q_UNHELD] = {direct_unheld, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}, {"job_id"}, {"prio"}}},
 	[Q_READY_LOOK] = {direct_at_rest, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}, {"ticket"}}},
 	[Q_REFS_KNOWN] = {direct_fetch, "partition", "partition_ref_key", LOCK_NONE, {{"ref"}, {"id"}}},
+	[Q_REFS_INSERT] = {direct_insert_refs, "partition", "partition_ref_key", LOCK_NONE,
+	{{"id"}, {"ref"}, {"job_id"}, {"since"}, {"state"}, {"prio"}, {"run"}, {"live_run"}, {"ticket"}}},
 	[Q_TROUBLE] = {direct_fetch, "trouble", "trouble_pkey", LOCK_NONE,
 	{{"part"}, {"attempts"}, {"misses"}, {"retry_at"}, {"cause"}, {"note"}, {"changed"}}},
 	[Q_OUTPUTS] = {direct_fetch, "output", "output_pkey", LOCK_NONE, {{"part"}, {"outputs"}}},

@@ -3,7 +3,7 @@
  *	  Between direct.c, the table of the statements that go without the
  *	  executor, and what does them: direct_rows.c opens relations, finds rows
  *	  and locks them, direct_write.c puts rows in and changes them,
- *	  direct_queue.c reads the queues.
+ *	  direct_refs.c puts new refs in, direct_queue.c reads the queues.
  */
 #ifndef DATABUILD_DIRECT_H
 #define DATABUILD_DIRECT_H
@@ -83,6 +83,19 @@ extern IndexScanDesc direct_scan(const Opened *o, int nkeys);
 extern bool direct_first(IndexScanDesc scan, ScanKey keys, ScanDirection direction, TupleTableSlot *slot);
 extern void direct_key(ScanKey key, Oid type, Datum value);
 
+/* What it takes to put entries into indexes. */
+typedef struct Indexes
+{
+	EState	   *estate;
+	ResultRelInfo *info;
+} Indexes;
+
+extern Indexes direct_open_indexes(Relation table);
+extern void direct_close_indexes(Indexes *x);
+
+/* So many rows are put into a table at a time. */
+#define INSERT_SHARE	1000
+
 /* The elements of an argument that is an array, all there. */
 typedef struct Elements
 {
@@ -106,6 +119,7 @@ extern bool direct_at_rest(const Direct *d, Datum *args, const char *nulls, Rows
 extern bool direct_unheld(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_none(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert(const Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_insert_refs(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_delete(const Direct *d, Datum *args, const char *nulls, Rows *rows);

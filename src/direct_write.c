@@ -11,20 +11,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* So many rows are put into a table at a time. */
-#define INSERT_SHARE	1000
-
 /* ---- putting rows in ---- */
 
-/* What it takes to put entries into indexes. */
-typedef struct Indexes
-{
-	EState	   *estate;
-	ResultRelInfo *info;
-} Indexes;
-
-static Indexes
-open_indexes(Relation table)
+Indexes
+direct_open_indexes(Relation table)
 {
 	Indexes		x = {CreateExecutorState(), makeNode(ResultRelInfo)};
 
@@ -33,8 +23,8 @@ open_indexes(Relation table)
 	return x;
 }
 
-static void
-close_indexes(Indexes *x)
+void
+direct_close_indexes(Indexes *x)
 {
 	ExecCloseIndices(x->info);
 	FreeExecutorState(x->estate);
@@ -191,7 +181,7 @@ direct_insert(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	slots = palloc(sizeof(TupleTableSlot *) * (room + 1));
 	for (int i = 0; i < room; i++)
 		slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(o.table), &TTSOpsVirtual);
-	x = open_indexes(o.table);
+	x = direct_open_indexes(o.table);
 	for (int from = 0; from < rows->n; from += room)
 	{
 		int			n = Min(room, rows->n - from);
@@ -201,7 +191,7 @@ direct_insert(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 		insert_slots(&o, &x, slots, n);
 		CHECK_FOR_INTERRUPTS();
 	}
-	close_indexes(&x);
+	direct_close_indexes(&x);
 	for (int i = 0; i < room; i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
 	pfree(slots);
@@ -275,7 +265,7 @@ update_row(const Opened *o, TupleTableSlot *was, TupleTableSlot *becomes, Indexe
 	if (updated == UPDATES_NO_INDEX)
 		return;
 	if (x->estate == NULL)
-		*x = open_indexes(o->table);
+		*x = direct_open_indexes(o->table);
 	insert_index_entries(x->info, becomes, x->estate, true, updated);
 	ResetPerTupleExprContext(x->estate);
 }
@@ -317,7 +307,7 @@ direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	ExecDropSingleTupleTableSlot(was);
 	index_endscan(scan);
 	if (x.estate != NULL)
-		close_indexes(&x);
+		direct_close_indexes(&x);
 	direct_close(&o, UPDATES);
 	return true;
 }

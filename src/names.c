@@ -135,9 +135,11 @@ known_event(Call *c, int32 job)
 	return e;
 }
 
-static void
-insert_refs(Call *c, const Datum *refs, int n)
+/* Those of the refs, which are in order, that nobody else has put in; likewise. */
+static Known *
+insert_refs(Call *c, const Datum *refs, int n, int *nfresh)
 {
+	Known	   *known = palloc(sizeof(Known) * (n + 1));
 	Ids			fresh = {0};
 	int32	   *jobs = palloc(sizeof(int32) * (n + 1));
 	Datum		args[3];
@@ -152,17 +154,35 @@ insert_refs(Call *c, const Datum *refs, int n)
 	for (int i = 0; i < rows.n; i++)
 	{
 		Partition  *p = marking_add(&c->m, PARTITION, rows_int64(&rows, i, 0));
+		char	   *ref = rows_text(&rows, i, 1);
 
-		p->ref = rows_text(&rows, i, 1);
+		p->ref = ref;
 		p->was = P_MISSING;
 		ids_add(&known_event(c, rows_int32(&rows, i, 2))->parts, p->id);
 		ids_add(&fresh, p->id);
+		known[i] = (Known)
+		{
+			ref, p->id
+		};
 	}
+	*nfresh = rows.n;
 	rows_free(&rows);
 	pfree(DatumGetPointer(args[0]));
 	pfree(DatumGetPointer(args[1]));
 	pfree(jobs);
 	declare_parts(c, &fresh);
+	return known;
+}
+
+/* Both in the order of their refs. */
+static Ids
+ids_of_both(const Known *a, int na, const Known *b, int nb)
+{
+	Ids			ids = {0};
+
+	for (int i = 0, k = 0; i < na || k < nb;)
+		ids_add(&ids, k == nb || (i < na && by_ref(&a[i], &b[k]) < 0) ? a[i++].id : b[k++].id);
+	return ids;
 }
 
 Ids
@@ -170,8 +190,10 @@ name_refs(Call *c, const Datum *refs, int n, bool needed)
 {
 	int			nknown;
 	int			nunknown;
+	int			nfresh = 0;
 	Ids			ids = {0};
 	Known	   *known;
+	Known	   *fresh = NULL;
 	Datum	   *unknown;
 
 	if (n == 0)
@@ -183,13 +205,19 @@ name_refs(Call *c, const Datum *refs, int n, bool needed)
 		for (int i = 0; needed && i < nunknown; i++)
 			(void) route(unknown[i], true);
 		unknown = unknown_closure(c, unknown, nunknown, &nunknown);
-		insert_refs(c, unknown, nunknown);
+		fresh = insert_refs(c, unknown, nunknown, &nfresh);
 		pfree(unknown);
-		forget_known(known, nknown);
-		known = known_refs(refs, n, &nknown);
+		/* unless others were in it, or put in besides, these are what was lacking */
+		if (nfresh < nunknown || nknown + nfresh > n)
+		{
+			nfresh = 0;
+			forget_known(known, nknown);
+			known = known_refs(refs, n, &nknown);
+		}
 	}
-	for (int i = 0; i < nknown; i++)
-		ids_add(&ids, known[i].id);
+	ids = ids_of_both(known, nknown, fresh, nfresh);
+	if (fresh != NULL)
+		pfree(fresh);
 	forget_known(known, nknown);
 	return ids;
 }

@@ -1,0 +1,153 @@
+/*
+ * direct_refs.c
+ *	  New refs without the executor.
+ *
+ * ON CONFLICT looks before it inserts each row, and tells the log twice of
+ * it.  Here the rows are put into the table together, and then one by one, in
+ * order, into the indexes.  The index of refs says whether somebody else has,
+ * or is about to have, the same; then our row is taken back, and SQL does it
+ * with that ref, waiting if it must.  What we have in the index by then comes
+ * before it in the order in which everybody goes, so nobody waits in a circle.
+ */
+#include "direct.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+
+typedef struct Refs
+{
+	Datum	   *refs;
+	Elements	jobs;
+	int			n;
+	Datum		since;
+} Refs;
+
+/* In the order of the columns in direct.c. */
+static void
+fill_slot(const Opened *o, const Refs *r, int i, TupleTableSlot *slot)
+{
+	const Datum values[] = {
+		Int64GetDatum(gate_next_of("partition_id_seq")), r->refs[i], direct_element(&r->jobs, i), r->since,
+		CharGetDatum(net_place_letter(PARTITION, P_MISSING)), Int16GetDatum(PRIORITY_NONE),
+		Int64GetDatum(0), Int64GetDatum(0), Int64GetDatum(0)
+	};
+
+	Assert(o->ncolumns == lengthof(values));
+	ExecClearTuple(slot);
+	for (int c = 0; c < o->ncolumns; c++)
+	{
+		slot->tts_values[o->at[c] - 1] = values[c];
+		slot->tts_isnull[o->at[c] - 1] = false;
+	}
+	ExecStoreVirtualTuple(slot);
+}
+
+static void
+insert_rows(const Opened *o, Indexes *x, TupleTableSlot **slots, int n)
+{
+	MemoryContext before;
+
+	for (int i = 0; i < n; i++)
+		if (RelationGetDescr(o->table)->constr != NULL)
+			ExecConstraints(x->info, slots[i], x->estate);
+	before = MemoryContextSwitchTo(GetPerTupleMemoryContext(x->estate));
+	table_multi_insert(o->table, slots, n, GetCurrentCommandId(true), 0, NULL);
+	MemoryContextSwitchTo(before);
+	ResetPerTupleExprContext(x->estate);
+}
+
+/* False if somebody has the ref, or is inserting it. */
+static bool
+insert_entries(const Opened *o, Indexes *x, TupleTableSlot *slot)
+{
+	bool		conflict = false;
+
+	insert_index_entries_unless(x->info, slot, x->estate, &conflict, list_make1_oid(RelationGetRelid(o->index)));
+	ResetPerTupleExprContext(x->estate);
+	return !conflict;
+}
+
+static void
+add_row(Rows *rows, Datum id, Datum ref, Datum job)
+{
+	bool	   *isnull;
+	Datum	   *values = direct_add_row(rows, 3, &isnull);
+
+	values[0] = id;
+	values[1] = PointerGetDatum(MemoryContextAlloc(rows->memory, VARSIZE_ANY(DatumGetPointer(ref))));
+	memcpy(DatumGetPointer(values[1]), DatumGetPointer(ref), VARSIZE_ANY(DatumGetPointer(ref)));
+	values[2] = job;
+	memset(isnull, 0, sizeof(bool) * 3);
+}
+
+static void
+take_back(const Opened *o, TupleTableSlot *slot)
+{
+	CommandCounterIncrement();	/* what a command has inserted it cannot delete */
+	simple_table_tuple_delete(o->table, &slot->tts_tid, o->snapshot);
+}
+
+static void
+insert_by_sql(const Refs *r, int i, Rows *rows)
+{
+	const int32 job = DatumGetInt32(direct_element(&r->jobs, i));
+	Datum		args[] = {refs_datum(&r->refs[i], 1), int32s_datum(&job, 1), r->since};
+	Rows		got = store_rows_by_sql(Q_REFS_INSERT, args, NULL);
+
+	for (int row = 0; row < got.n; row++)
+		add_row(rows, rows_datum(&got, row, 0), rows_datum(&got, row, 1), rows_datum(&got, row, 2));
+	rows_free(&got);
+}
+
+static void
+insert_share(const Opened *o, Indexes *x, const Refs *r, int from, TupleTableSlot **slots, int n, Rows *rows)
+{
+	const int	id = o->at[0] - 1;
+
+	for (int i = 0; i < n; i++)
+		fill_slot(o, r, from + i, slots[i]);
+	insert_rows(o, x, slots, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (insert_entries(o, x, slots[i]))
+			add_row(rows, slots[i]->tts_values[id], r->refs[from + i], direct_element(&r->jobs, from + i));
+		else
+		{
+			take_back(o, slots[i]);
+			insert_by_sql(r, from + i, rows);
+		}
+	}
+}
+
+bool
+direct_insert_refs(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	Refs		r = {.jobs = direct_elements(args[1]),.since = args[2]};
+	Opened		o;
+	Indexes		x;
+	TupleTableSlot **slots;
+	int			room;
+
+	if (!direct_open(&o, d, INSERTS))
+		return false;
+	deconstruct_array(DatumGetArrayTypeP(args[0]), TEXTOID, -1, false, TYPALIGN_INT, &r.refs, NULL, &r.n);
+	room = Min(r.n, INSERT_SHARE);
+	slots = palloc(sizeof(TupleTableSlot *) * (room + 1));
+	for (int i = 0; i < room; i++)
+		slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(o.table), &TTSOpsVirtual);
+	x = direct_open_indexes(o.table);
+	for (int from = 0; from < r.n; from += room)
+	{
+		CHECK_FOR_INTERRUPTS();
+		insert_share(&o, &x, &r, from, slots, Min(room, r.n - from), rows);
+	}
+	direct_close_indexes(&x);
+	for (int i = 0; i < room; i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
+	pfree(slots);
+	pfree(r.refs);
+	direct_close(&o, INSERTS);
+	return true;
+}
