@@ -83,6 +83,19 @@ extern IndexScanDesc direct_scan(const Opened *o, int nkeys);
 extern bool direct_first(IndexScanDesc scan, ScanKey keys, ScanDirection direction, TupleTableSlot *slot);
 extern void direct_key(ScanKey key, Oid type, Datum value);
 
+/* Rows by the keys of an index that is unique: those that lie side by side are found by one descent. */
+typedef struct Scans
+{
+	IndexScanDesc one;
+	IndexScanDesc range;
+} Scans;
+
+extern Scans direct_scans(const Opened *o);
+extern void direct_end_scans(Scans *s);
+
+/* Begins the scan for the first of the keys, and as many more as follow upon it; how many these are. */
+extern IndexScanDesc direct_side_by_side(const Scans *s, const Datum *keys, int n, Oid type, int *many);
+
 /* What it takes to put entries into indexes. */
 typedef struct Indexes
 {

@@ -274,7 +274,7 @@ lock_row(const Opened *o, TupleTableSlot *slot, Lock lock)
 /* Those of the rows that a statement means. */
 typedef bool (*Meant) (const Opened *o, TupleTableSlot *slot);
 
-/* How many keys from the first on are one more than the one before: rows that lie side by side are found by one descent. */
+/* How many keys from the first on are one more than the one before. */
 static int
 side_by_side(const Datum *keys, int n, Oid type)
 {
@@ -285,22 +285,42 @@ side_by_side(const Datum *keys, int n, Oid type)
 	return i;
 }
 
-static void
-begin_range(IndexScanDesc scan, Datum first, Datum last)
+Scans
+direct_scans(const Opened *o)
 {
-	ScanKeyData keys[2];
+	return (Scans) {direct_scan(o, 1), direct_scan(o, 2)};
+}
 
-	ScanKeyInit(&keys[0], 1, BTGreaterEqualStrategyNumber, F_INT8GE, first);
-	ScanKeyInit(&keys[1], 1, BTLessEqualStrategyNumber, F_INT8LE, last);
-	index_rescan(scan, keys, 2, NULL, 0);
+void
+direct_end_scans(Scans *s)
+{
+	index_endscan(s->one);
+	index_endscan(s->range);
+}
+
+IndexScanDesc
+direct_side_by_side(const Scans *s, const Datum *keys, int n, Oid type, int *many)
+{
+	ScanKeyData key[2];
+
+	*many = side_by_side(keys, n, type);
+	if (*many == 1)
+	{
+		direct_key(&key[0], type, keys[0]);
+		index_rescan(s->one, key, 1, NULL, 0);
+		return s->one;
+	}
+	ScanKeyInit(&key[0], 1, BTGreaterEqualStrategyNumber, F_INT8GE, keys[0]);
+	ScanKeyInit(&key[1], 1, BTLessEqualStrategyNumber, F_INT8LE, keys[*many - 1]);
+	index_rescan(s->range, key, 2, NULL, 0);
+	return s->range;
 }
 
 static bool
 fetch(const Direct *d, Datum *args, Rows *rows, Meant meant)
 {
 	Opened		o;
-	IndexScanDesc one;
-	IndexScanDesc range;
+	Scans		scans;
 	TupleTableSlot *slot;
 	Datum	   *keys;
 	Oid			type;
@@ -310,21 +330,13 @@ fetch(const Direct *d, Datum *args, Rows *rows, Meant meant)
 	if (!direct_open(&o, d, READS))
 		return false;
 	keys = keys_of(args[0], &type, &n);
-	one = direct_scan(&o, 1);
-	range = direct_scan(&o, 2);
+	scans = direct_scans(&o);
 	slot = table_slot_create(o.table, NULL);
 	for (int i = 0; i < n; i += many)
 	{
-		IndexScanDesc scan = one;
-		ScanKeyData key;
-		int			left;
+		IndexScanDesc scan = direct_side_by_side(&scans, keys + i, n - i, type, &many);
+		int			left = many;
 
-		left = many = side_by_side(keys + i, n - i, type);
-		direct_key(&key, type, keys[i]);
-		if (many == 1)
-			index_rescan(one, &key, 1, NULL, 0);
-		else
-			begin_range(scan = range, keys[i], keys[i + many - 1]);
 		while (left-- > 0 && index_getnext_slot(scan, ForwardScanDirection, slot))
 		{
 			if ((meant == NULL || meant(&o, slot)) && (d->lock == LOCK_NONE || lock_row(&o, slot, d->lock)))
@@ -333,8 +345,7 @@ fetch(const Direct *d, Datum *args, Rows *rows, Meant meant)
 		}
 	}
 	ExecDropSingleTupleTableSlot(slot);
-	index_endscan(one);
-	index_endscan(range);
+	direct_end_scans(&scans);
 	pfree(keys);
 	direct_close(&o, READS);
 	return true;

@@ -270,6 +270,23 @@ update_row(const Opened *o, TupleTableSlot *was, TupleTableSlot *becomes, Indexe
 	ResetPerTupleExprContext(x->estate);
 }
 
+/* The rows that the scan finds, of which the first is that of element row. */
+static void
+update_rows(const Opened *o, const Columns *s, Indexes *x, IndexScanDesc scan, int row, TupleTableSlot *was, TupleTableSlot *becomes, Rows *rows)
+{
+	const int64 first = DatumGetInt64(direct_element(&s->of[0], row));
+
+	while (index_getnext_slot(scan, ForwardScanDirection, was))
+	{
+		slot_getallattrs(was);
+		memcpy(becomes->tts_values, was->tts_values, sizeof(Datum) * was->tts_nvalid);
+		memcpy(becomes->tts_isnull, was->tts_isnull, sizeof(bool) * was->tts_nvalid);
+		fill_slot(s, row + (int) (direct_value(o, was, 0) - first), becomes);
+		update_row(o, was, becomes, x);
+		rows->n++;
+	}
+}
+
 /* The first column is the key, the others get new values. */
 bool
 direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows)
@@ -277,35 +294,27 @@ direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	Opened		o;
 	Columns		s;
 	Indexes		x = {0};
-	IndexScanDesc scan;
+	Scans		scans;
 	TupleTableSlot *was;
 	TupleTableSlot *becomes;
+	int			many;
 
 	if (!direct_open(&o, d, UPDATES))
 		return false;
 	prepare_columns(&s, &o, d, args, nulls);
-	scan = direct_scan(&o, 1);
+	scans = direct_scans(&o);
 	was = table_slot_create(o.table, NULL);
 	becomes = MakeSingleTupleTableSlot(RelationGetDescr(o.table), &TTSOpsVirtual);
-	for (int row = 0; row < s.of[0].n; row++)
+	for (int row = 0; row < s.of[0].n; row += many)
 	{
-		ScanKeyData key;
+		IndexScanDesc scan = direct_side_by_side(&scans, (const Datum *) s.of[0].at + row, s.of[0].n - row, INT8OID, &many);
 
-		direct_key(&key, INT8OID, direct_element(&s.of[0], row));
-		if (!direct_first(scan, &key, ForwardScanDirection, was))
-			continue;
-		slot_getallattrs(was);
-		memcpy(becomes->tts_values, was->tts_values, sizeof(Datum) * was->tts_nvalid);
-		memcpy(becomes->tts_isnull, was->tts_isnull, sizeof(bool) * was->tts_nvalid);
-		fill_slot(&s, row, becomes);
-		update_row(&o, was, becomes, &x);
-		rows->n++;
-		if (row % 1000 == 999)
-			CHECK_FOR_INTERRUPTS();
+		update_rows(&o, &s, &x, scan, row, was, becomes, rows);
+		CHECK_FOR_INTERRUPTS();
 	}
 	ExecDropSingleTupleTableSlot(becomes);
 	ExecDropSingleTupleTableSlot(was);
-	index_endscan(scan);
+	direct_end_scans(&scans);
 	if (x.estate != NULL)
 		direct_close_indexes(&x);
 	direct_close(&o, UPDATES);
