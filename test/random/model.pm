@@ -394,7 +394,8 @@ sub call_taint
 	my @live = grep { $self->state_of($_) eq 'live' } @$refs;
 
 	return $self->mark($id, \@live) if !$arg->{downstream};
-	$self->mark_downstream($id, \@live, \@live);
+	# what was made of an instance that is tainted already was made of it all the same
+	$self->mark_downstream($id, \@live, $refs);
 	return;
 }
 
@@ -689,6 +690,8 @@ sub call_claim
 		refuse('42704') if any { !$self->{jobs}{$_} } @$labels;
 	}
 	return if !agreed($got);
+	# What lacks an input makes that more urgent only when the claim meets it; others may have been taken before.
+	local $self->{began} = { map { $_->{ref} => $_->{priority} // -101 } values %{ $self->{parts} } };
 
 	$self->work_off;
 	$self->expire;
@@ -765,9 +768,18 @@ sub batches
 		push @found, \@members if keys %made == keys %asked;
 		next if $failed || @members >= $self->{jobs}{ $members[0]{job} }{batch_size};
 		push @todo, map { [ @$some, $_ ] } grep { $able[$_]{job} eq $members[0]{job}
-			&& ($able[$_]{priority} // -101) == ($members[0]{priority} // -101) } $some->[-1] + 1 .. $#able;
+			&& $self->as_urgent($able[$_], $members[0]) } $some->[-1] + 1 .. $#able;
 	}
 	return @found;
+}
+
+# Now, or when the claim began.
+sub as_urgent
+{
+	my ($self, $one, $other) = @_;
+	my @began = map { $self->{began}{ $_->{ref} } // -101 } $one, $other;
+
+	return ($one->{priority} // -101) == ($other->{priority} // -101) || $began[0] == $began[1];
 }
 
 # All its outputs are taken along; what is live stays so.
@@ -932,7 +944,8 @@ sub call_miss
 	# What a cycle raised for a moment may have lost its place.
 	if (any { $self->on_cycle($self->{parts}{$_}, @lacking) } @impacted)
 	{
-		$_->{order}[1] = $self->{step} foreach grep { $_->{order} && defined $_->{order}[1] } map { $self->{parts}{$_} } @lacking;
+		$_->{order}[1] = $self->{step} foreach grep { $_->{order} && defined $_->{order}[1] } map { $self->{parts}{$_} }
+			uniq(@lacking, map { $self->all_upstream($_) } @lacking);
 	}
 	# An output that nobody wants falls back, also if a sibling is what wants it from now on.
 	my %wanted = map { $_ => $self->is_wanted($_) } @{ $run->{outputs} };
