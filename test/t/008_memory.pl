@@ -9,6 +9,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 use Databuild;
 use PostgreSQL::Test::Utils;
+use List::Util qw(sum);
 use Test::More;
 
 my $ROUNDS = setting('ROUNDS', 400);
@@ -92,8 +93,12 @@ foreach (1 .. 8)
 my $calls = 29 * 10 * $each + $session->must('SELECT 2 * count(*) FROM databuild.job_runs');
 note("$calls calls; contexts: @contexts kB; process: @process kB");
 cmp_ok($contexts[8] - $contexts[0], '<', 300, 'the memory contexts of a session do not grow');
-cmp_ok(median(map { $process[$_] - $process[ $_ - 1 ] } 1 .. 8), '<', 30, 'nor does its process');
-cmp_ok($process[8] - $process[4], '<', 3000, 'not by much at once, either');
+my @steps = sort { $a <=> $b } map { $process[$_] - $process[ $_ - 1 ] } 1 .. 8;
+my $greatest = pop @steps;
+cmp_ok(median(@steps), '<', 30, 'nor does its process');
+# Autovacuum, whenever it comes, has all statements planned anew: once, and what that took stays with the process.
+cmp_ok($greatest, '<', 30000, 'not by much at once, either');
+cmp_ok(sum(@steps), '<', 3000, 'and not twice');
 sound($node, 'after many calls');
 $session->hang_up;
 
