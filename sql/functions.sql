@@ -190,7 +190,7 @@ CREATE FUNCTION databuild.taint(partitions text[], reason text, downstream boole
 	AS 'MODULE_PATHNAME', 'databuild_taint';
 COMMENT ON FUNCTION databuild.taint IS
 'Marks the live instances of the partitions invalid, and passes over those that are not live; returns the taint''s id. What is wanted is made anew; making it ends the mark.
-downstream: also what runs made from these instances, however indirectly, by what they really read.
+downstream: also what runs made from the newest instances of the partitions, live or tainted before, however indirectly, by what they really read.
 Raises 22023, 42704 (a ref that is not known). Locks the partitions.';
 
 CREATE FUNCTION databuild.cancel_taint(taint_id bigint, reason text = NULL) RETURNS void

@@ -59,6 +59,11 @@ SELECT databuild.cancel_taint(:taint);
 SELECT databuild.taint(ARRAY['s/1'], 'wrong units', downstream => true) AS taint \gset
 SELECT ref FROM databuild.taint_partitions WHERE taint_id = :taint ORDER BY 1;
 SELECT databuild.cancel_taint(:taint);
+-- also if it is thought of only when the instance is tainted already
+SELECT databuild.taint(ARRAY['s/2'], 'wrong units') AS first \gset
+SELECT databuild.taint(ARRAY['s/2'], 'wrong units', downstream => true) AS taint \gset
+SELECT ref FROM databuild.taint_partitions WHERE taint_id = :taint ORDER BY 1;
+SELECT databuild.cancel_taint(:taint), databuild.cancel_taint(:first);
 -- a miss may say what it read, too; repeated reports say nothing anew
 SELECT databuild.want(ARRAY['t/3']) > 0;
 SELECT pg_temp.claim();
