@@ -105,6 +105,7 @@ typedef struct Indexes
 
 extern Indexes direct_open_indexes(Relation table);
 extern void direct_close_indexes(Indexes *x);
+extern void direct_insert_slots(const Opened *o, Indexes *x, TupleTableSlot **slots, int n);
 
 /* So many rows are put into a table at a time. */
 #define INSERT_SHARE	1000

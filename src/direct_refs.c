@@ -13,8 +13,6 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
-#include "utils/memutils.h"
 
 typedef struct Refs
 {
@@ -42,20 +40,6 @@ fill_slot(const Opened *o, const Refs *r, int i, TupleTableSlot *slot)
 		slot->tts_isnull[o->at[c] - 1] = false;
 	}
 	ExecStoreVirtualTuple(slot);
-}
-
-static void
-insert_rows(const Opened *o, Indexes *x, TupleTableSlot **slots, int n)
-{
-	MemoryContext before;
-
-	for (int i = 0; i < n; i++)
-		if (RelationGetDescr(o->table)->constr != NULL)
-			ExecConstraints(x->info, slots[i], x->estate);
-	before = MemoryContextSwitchTo(GetPerTupleMemoryContext(x->estate));
-	table_multi_insert(o->table, slots, n, GetCurrentCommandId(true), 0, NULL);
-	MemoryContextSwitchTo(before);
-	ResetPerTupleExprContext(x->estate);
 }
 
 /* False if somebody has the ref, or is inserting it. */
@@ -108,7 +92,7 @@ insert_share(const Opened *o, Indexes *x, const Refs *r, int from, TupleTableSlo
 
 	for (int i = 0; i < n; i++)
 		fill_slot(o, r, from + i, slots[i]);
-	insert_rows(o, x, slots, n);
+	direct_insert_slots(o, x, slots, n);
 	for (int i = 0; i < n; i++)
 	{
 		if (insert_entries(o, x, slots[i]))

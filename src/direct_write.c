@@ -142,9 +142,9 @@ fill_slot(const Columns *s, int row, TupleTableSlot *slot)
 	ExecStoreVirtualTuple(slot);
 }
 
-/* As many rows as there are slots filled. */
-static void
-insert_slots(const Opened *o, Indexes *x, TupleTableSlot **slots, int n)
+/* Into the table alone, not its indexes. */
+void
+direct_insert_slots(const Opened *o, Indexes *x, TupleTableSlot **slots, int n)
 {
 	MemoryContext before;
 
@@ -157,6 +157,14 @@ insert_slots(const Opened *o, Indexes *x, TupleTableSlot **slots, int n)
 	else
 		table_multi_insert(o->table, slots, n, GetCurrentCommandId(true), 0, NULL);
 	MemoryContextSwitchTo(before);
+	ResetPerTupleExprContext(x->estate);
+}
+
+/* As many rows as there are slots filled. */
+static void
+insert_slots(const Opened *o, Indexes *x, TupleTableSlot **slots, int n)
+{
+	direct_insert_slots(o, x, slots, n);
 	for (int i = 0; i < n; i++)
 	{
 		insert_index_entries(x->info, slots[i], x->estate, false, UPDATES_ALL_INDEXES);
