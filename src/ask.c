@@ -33,13 +33,13 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 
 typedef struct Asking
 {
 	DestReceiver receiver;
 	const JobFunction *f;
+	Oid			role;
 	const char *const *refs;
 	int			n;
 	int			done;			/* so many have been answered */
@@ -268,9 +268,10 @@ run_statement(Asking *a, Oid function)
 }
 
 /* Within the subtransaction, which takes all of this back. */
-static void
-ask_as(Asking *a, Oid role)
+static bool
+ask_as(void *arg)
 {
+	Asking	   *a = arg;
 	static const char *const pinned[][2] = {
 		{"search_path", "pg_catalog, pg_temp"},
 		{"datestyle", "ISO, YMD"},
@@ -288,7 +289,7 @@ ask_as(Asking *a, Oid role)
 
 	error_context_stack = &context;
 	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(role, security | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(a->role, security | SECURITY_RESTRICTED_OPERATION);
 	XactReadOnly = true;
 	store_usual_planner();
 	for (int i = 0; i < (int) lengthof(pinned); i++)
@@ -296,45 +297,29 @@ ask_as(Asking *a, Oid role)
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	run_statement(a, present_function(a->f));
 	error_context_stack = context.previous;
+	return false;
 }
 
 void
 ask_function(const JobFunction *f, const char *const *refs, int n, Answer answer, void *arg)
 {
-	MemoryContext memory = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	Oid			role = present_role(f);
-	ErrorData  *volatile error = NULL;
+	ErrorData  *error;
 	Asking		a = {
 		.receiver = {receive, start, nothing, nothing, DestTuplestore},
 		.f = f,
+		.role = present_role(f),
 		.refs = refs,
 		.n = n,
 		.answer = answer,
 		.arg = arg,
-		.memory = AllocSetContextCreate(memory, "databuild answer", ALLOCSET_DEFAULT_SIZES),
+		.memory = AllocSetContextCreate(CurrentMemoryContext, "databuild answer", ALLOCSET_DEFAULT_SIZES),
 	};
 
 	store_planner();
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(memory);
 	asked = f;
-	PG_TRY();
-	{
-		ask_as(&a, role);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(memory);
-		error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
+	error = subxact_try(ask_as, &a);
 	asked = NULL;
-	RollbackAndReleaseCurrentSubTransaction();
 	store_planner_is_back();
-	MemoryContextSwitchTo(memory);
-	CurrentResourceOwner = owner;
 	if (error != NULL)
 		ReThrowError(error);
 	MemoryContextDelete(a.memory);

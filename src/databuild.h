@@ -12,7 +12,8 @@
  *		the core		core/: decide, evolve, the net
  *		the store		store.c, plans.def: statements and tokens; direct.c and
  *						direct_*.c: the same without the executor; probe.c
- *		ground			caller.c, gate.c, clock.c, route.c, ask.c, args.c, log.c
+ *		ground			caller.c, gate.c, clock.c, route.c, ask.c, args.c, log.c,
+ *						subxact.c
  */
 #ifndef DATABUILD_H
 #define DATABUILD_H
@@ -30,6 +31,14 @@
 
 /* Asked behind the gate; ends the session if an update has put another version's library in the place of this one. */
 extern void library_is_present(void);
+
+/* ---- subxact.c ---- */
+
+/*
+ * Does it in a subtransaction, which stays if act says so, and is rolled back
+ * if not, or if it raises; what it raised, to be raised again or freed, or NULL.
+ */
+extern ErrorData *subxact_try(bool (*act) (void *arg), void *arg);
 
 /* ---- clock.c ---- */
 

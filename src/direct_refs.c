@@ -5,9 +5,11 @@
  * ON CONFLICT looks before it inserts each row, and tells the log twice of
  * it.  Here the rows are put into the table together, and then one by one, in
  * order, into the indexes.  The index of refs says whether somebody else has,
- * or is about to have, the same; then our row is taken back, and SQL does it
- * with that ref, waiting if it must.  What we have in the index by then comes
- * before it in the order in which everybody goes, so nobody waits in a circle.
+ * or is about to have, the same; then all is taken back, and SQL does it,
+ * waiting where it must.  It is taken back by the end of a subtransaction, not
+ * by deletes: who comes upon a deleted row of a transaction that goes on waits
+ * for that, and two who have both given way to a third, which is then rolled
+ * back, would wait for each other.
  */
 #include "direct.h"
 
@@ -20,6 +22,9 @@ typedef struct Refs
 	Elements	jobs;
 	int			n;
 	Datum		since;
+	const Direct *d;
+	Rows	   *rows;			/* what was put in */
+	bool		alone;			/* nobody else has any of them */
 } Refs;
 
 /* In the order of the columns in direct.c. */
@@ -66,26 +71,8 @@ add_row(Rows *rows, Datum id, Datum ref, Datum job)
 	memset(isnull, 0, sizeof(bool) * 3);
 }
 
-static void
-take_back(const Opened *o, TupleTableSlot *slot)
-{
-	CommandCounterIncrement();	/* what a command has inserted it cannot delete */
-	simple_table_tuple_delete(o->table, &slot->tts_tid, o->snapshot);
-}
-
-static void
-insert_by_sql(const Refs *r, int i, Rows *rows)
-{
-	const int32 job = DatumGetInt32(direct_element(&r->jobs, i));
-	Datum		args[] = {refs_datum(&r->refs[i], 1), int32s_datum(&job, 1), r->since};
-	Rows		got = store_rows_by_sql(Q_REFS_INSERT, args, NULL);
-
-	for (int row = 0; row < got.n; row++)
-		add_row(rows, rows_datum(&got, row, 0), rows_datum(&got, row, 1), rows_datum(&got, row, 2));
-	rows_free(&got);
-}
-
-static void
+/* False if one of them is in the way of somebody else's. */
+static bool
 insert_share(const Opened *o, Indexes *x, const Refs *r, int from, TupleTableSlot **slots, int n, Rows *rows)
 {
 	const int	id = o->at[0] - 1;
@@ -95,43 +82,55 @@ insert_share(const Opened *o, Indexes *x, const Refs *r, int from, TupleTableSlo
 	direct_insert_slots(o, x, slots, n);
 	for (int i = 0; i < n; i++)
 	{
-		if (insert_entries(o, x, slots[i]))
-			add_row(rows, slots[i]->tts_values[id], r->refs[from + i], direct_element(&r->jobs, from + i));
-		else
-		{
-			take_back(o, slots[i]);
-			insert_by_sql(r, from + i, rows);
-		}
+		if (!insert_entries(o, x, slots[i]))
+			return false;
+		add_row(rows, slots[i]->tts_values[id], r->refs[from + i], direct_element(&r->jobs, from + i));
 	}
+	return true;
 }
 
-bool
-direct_insert_refs(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+/* In a subtransaction. */
+static bool
+insert_all(void *arg)
 {
-	Refs		r = {.jobs = direct_elements(args[1]),.since = args[2]};
+	Refs	   *r = arg;
 	Opened		o;
 	Indexes		x;
 	TupleTableSlot **slots;
-	int			room;
+	const int	room = Min(r->n, INSERT_SHARE);
+	bool		alone = true;
 
-	if (!direct_open(&o, d, INSERTS))
+	if (!direct_open(&o, r->d, INSERTS))
 		return false;
-	deconstruct_array(DatumGetArrayTypeP(args[0]), TEXTOID, -1, false, TYPALIGN_INT, &r.refs, NULL, &r.n);
-	room = Min(r.n, INSERT_SHARE);
 	slots = palloc(sizeof(TupleTableSlot *) * (room + 1));
 	for (int i = 0; i < room; i++)
 		slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(o.table), &TTSOpsVirtual);
 	x = direct_open_indexes(o.table);
-	for (int from = 0; from < r.n; from += room)
+	for (int from = 0; from < r->n && alone; from += room)
 	{
 		CHECK_FOR_INTERRUPTS();
-		insert_share(&o, &x, &r, from, slots, Min(room, r.n - from), rows);
+		alone = insert_share(&o, &x, r, from, slots, Min(room, r->n - from), r->rows);
 	}
 	direct_close_indexes(&x);
 	for (int i = 0; i < room; i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
 	pfree(slots);
-	pfree(r.refs);
 	direct_close(&o, INSERTS);
-	return true;
+	return r->alone = alone;
+}
+
+bool
+direct_insert_refs(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	Refs		r = {.d = d,.jobs = direct_elements(args[1]),.since = args[2],.rows = rows};
+	ErrorData  *error;
+
+	deconstruct_array(DatumGetArrayTypeP(args[0]), TEXTOID, -1, false, TYPALIGN_INT, &r.refs, NULL, &r.n);
+	error = subxact_try(insert_all, &r);
+	if (error != NULL)
+		ReThrowError(error);
+	pfree(r.refs);
+	if (!r.alone)
+		rows_free(rows);
+	return r.alone;
 }

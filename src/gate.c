@@ -26,7 +26,6 @@
  */
 #include "databuild.h"
 
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
@@ -35,7 +34,6 @@
 #include "storage/lock.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -137,42 +135,37 @@ gate_enter(void)
 	hold_event_key();
 }
 
+typedef struct Gates
+{
+	const Oid  *oids;
+	int			n;
+	bool		passed;
+} Gates;
+
+static bool
+lock_gates(void *arg)
+{
+	Gates	   *gates = arg;
+
+	for (int i = 0; i < gates->n; i++)
+		LockRelationOid(gates->oids[i], ExclusiveLock);
+	return gates->passed = true;
+}
+
 /*
  * Wait at most so many milliseconds for each of the gates; false if they were
  * not enough, or *error if it is something else.
  */
 static bool
-try_alone(const Oid *gates, int n, int wait, ErrorData **error)
+try_alone(const Oid *oids, int n, int wait, ErrorData **error)
 {
-	MemoryContext memory = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Gates		gates = {oids, n};
 	const int	usual = LockTimeout;
-	volatile bool got = false;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(memory);
 	LockTimeout = wait;
-	PG_TRY();
-	{
-		for (int i = 0; i < n; i++)
-			LockRelationOid(gates[i], ExclusiveLock);
-		got = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(memory);
-		*error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
+	*error = subxact_try(lock_gates, &gates);
 	LockTimeout = usual;
-	if (got)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(memory);
-	CurrentResourceOwner = owner;
-	return got;
+	return gates.passed;
 }
 
 /*

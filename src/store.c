@@ -175,12 +175,8 @@ store_rows(Statement query, Datum *args, const char *nulls)
 {
 	Rows		rows;
 
-	return direct_execute(query, args, nulls, &rows) ? rows : store_rows_by_sql(query, args, nulls);
-}
-
-Rows
-store_rows_by_sql(Statement query, Datum *args, const char *nulls)
-{
+	if (direct_execute(query, args, nulls, &rows))
+		return rows;
 	execute(query, args, nulls);
 	return (Rows) {.table = SPI_tuptable,.n = (int) SPI_processed};
 }

@@ -54,9 +54,6 @@ extern void store_planner_is_back(void);
 extern int	store_do(Statement query, Datum *args, const char *nulls);
 extern Rows store_rows(Statement query, Datum *args, const char *nulls);
 
-/* The same by SQL, for what does without the executor and meets a case that needs it. */
-extern Rows store_rows_by_sql(Statement query, Datum *args, const char *nulls);
-
 /* Read with the snapshot of the caller's statement. */
 extern Rows store_read(Statement query, Datum *args, const char *nulls);
 

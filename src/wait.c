@@ -33,7 +33,6 @@
 #include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
@@ -161,61 +160,47 @@ typedef struct Wait
 	TimestampTz deadline;		/* DT_NOEND: none */
 } Wait;
 
-/* False if it is there; patient: not for the first time. */
-static bool
-ask(const Wait *w, bool patient, long *sleep)
+typedef struct Look
 {
-	Oid			types[] = {w->type, BOOLOID};
-	Datum		values[] = {w->value, BoolGetDatum(patient)};
+	const Wait *w;
+	bool		patient;		/* not for the first time */
 	bool		there;
+	long		sleep;			/* else so many milliseconds */
+} Look;
 
-	if (SPI_execute_with_args(w->query, 2, types, values, w->isnull ? "n " : "  ", true, 1) != SPI_OK_SELECT ||
+/* With a snapshot of its own, which goes with the subtransaction. */
+static bool
+ask(void *arg)
+{
+	Look	   *l = arg;
+	Oid			types[] = {l->w->type, BOOLOID};
+	Datum		values[] = {l->w->value, BoolGetDatum(l->patient)};
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_execute_with_args(l->w->query, 2, types, values, l->w->isnull ? "n " : "  ", true, 1) != SPI_OK_SELECT ||
 		SPI_processed != 1)
 		elog(ERROR, "could not look at what is waited for");
-	*sleep = (long) DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &there));
-	return !there;
-}
-
-static bool
-look_with_snapshot(const Wait *w, bool patient, long *sleep)
-{
-	MemoryContext memory = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-	volatile bool waits = false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(memory);
-	PG_TRY();
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		waits = ask(w, patient, sleep);
-		PopActiveSnapshot();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(memory);
-		error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(memory);
-	CurrentResourceOwner = owner;
-	if (error != NULL)
-		ReThrowError(error);
-	InvalidateCatalogSnapshot();
-	return waits;
+	l->sleep = (long) DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &l->there));
+	PopActiveSnapshot();
+	return false;
 }
 
 /* Anew also where the session's transactions keep a snapshot. */
 static bool
 look(const Wait *w, bool patient, long *sleep)
 {
+	Look		l = {.w = w,.patient = patient};
+	ErrorData  *error;
+
 	SPI_commit();
 	(void) set_config_option("transaction_isolation", "read committed", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-	return look_with_snapshot(w, patient, sleep);
+	error = subxact_try(ask, &l);
+	if (error != NULL)
+		ReThrowError(error);
+	InvalidateCatalogSnapshot();
+	*sleep = l.sleep;
+	return !l.there;
 }
 
 static void
