@@ -133,8 +133,13 @@ extern int64 gate_next_of(const char *sequence);
 /* The newest number drawn. */
 extern int64 gate_last(void);
 
-/* A mark is moved when its queue's numbers have gone on by so much. */
-#define MARK_STEP	1000
+/*
+ * A mark is moved when its queue's numbers have gone on by so much: while a
+ * transaction stays open anywhere, claims pass by all that has left the queue
+ * since.  A prime, so that of sessions that draw numbers in a fixed turn each
+ * comes upon a multiple now and then.
+ */
+#define MARK_STEP	307
 
 /*
  * Whether it is this session's turn to move a mark: once for each MARK_STEP
