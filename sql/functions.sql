@@ -286,8 +286,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('job "%s" does not exist', unknown),
 			HINT = 'SELECT label FROM databuild.jobs shows the jobs.';
 	END IF;
-	IF patient AND left_over OR EXISTS (SELECT FROM databuild.job j CROSS JOIN LATERAL (SELECT k.rank, max(k.low) AS low FROM databuild.mark k
-				WHERE k.queue = 'r' AND k.job_id = j.job_id GROUP BY k.rank OFFSET 0) AS k
+	IF patient AND left_over OR EXISTS (SELECT FROM databuild.queue k JOIN databuild.job j ON j.job_id = k.job_id
 			WHERE NOT j.paused AND NOT j.is_source AND (jobs IS NULL OR j.label = ANY (jobs))
 				AND EXISTS (SELECT FROM databuild.ready q WHERE q.job_id = j.job_id AND q.rank = k.rank AND q.seq > k.low)
 				AND (j.max_running IS NULL OR j.max_running > (SELECT count(*) FROM databuild.slot_use u WHERE u.job_id = j.job_id)))

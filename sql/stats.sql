@@ -106,7 +106,7 @@ CREATE FUNCTION databuild.at_work(OUT job_id int, OUT queued bigint, OUT more_qu
 	SET join_collapse_limit = 1
 AS $$
 	WITH q AS (SELECT k.job_id, count(DISTINCT f.part) AS parts, min(f.since) AS since, bool_or(f.n = 100000 OR f.nth = 1000) IS TRUE AS more
-		FROM (SELECT k.job_id, k.rank, max(k.low) AS low FROM databuild.mark k WHERE k.queue = 'r' GROUP BY 1, 2) AS k
+		FROM databuild.queue k
 		LEFT JOIN LATERAL (SELECT e.n, p.part, p.since, row_number() OVER () AS nth
 			FROM (SELECT row_number() OVER (ORDER BY e.seq) AS n, e.part, e.seq FROM databuild.ready e
 				WHERE e.job_id = k.job_id AND e.rank = k.rank AND e.seq > k.low ORDER BY e.seq LIMIT 100000) AS e

@@ -67,6 +67,16 @@ CREATE VIEW databuild.instances AS
 	CROSS JOIN LATERAL unnest(b.parts) AS o(id);
 COMMENT ON VIEW databuild.instances IS 'Every build of every partition that was not pruned: by a run, or published (then run_id is the number of the event). state: building, live, missed, failed, canceled or lost.';
 
+/* The queues of the ready set, each with its newest mark: of marks that tick() has not removed, or that are dead but pinned, none is looked at. */
+CREATE VIEW databuild.queue AS
+WITH RECURSIVE k AS ((SELECT m.job_id, m.rank, m.low FROM databuild.mark m WHERE m.queue = 'r'
+		ORDER BY m.job_id DESC, m.rank DESC, m.low DESC LIMIT 1)
+	UNION ALL SELECT n.* FROM k, LATERAL (SELECT m.job_id, m.rank, m.low FROM databuild.mark m
+		WHERE m.queue = 'r' AND (m.job_id, m.rank) < (k.job_id, k.rank)
+		ORDER BY m.job_id DESC, m.rank DESC, m.low DESC LIMIT 1) AS n)
+SELECT job_id, rank, low FROM k;
+COMMENT ON VIEW databuild.queue IS 'Internal: the queues of the ready set, by job and rank, and below which number nothing is left of each.';
+
 CREATE VIEW databuild.declared_wait AS
 	SELECT t.want_id, t.waiter, i.block, i.mask & m.mask AS mask
 	FROM databuild.wait t

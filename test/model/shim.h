@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+typedef struct ErrorData ErrorData;
 typedef int16_t int16;
 typedef int32_t int32;
 typedef int64_t int64;
