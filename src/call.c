@@ -232,6 +232,7 @@ call_close(Call *c)
 {
 	Caller		caller = c->caller;
 
+	look_marks();
 	store_close(c->level);
 	caller_leave(&caller);
 }

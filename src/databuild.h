@@ -136,17 +136,16 @@ extern int64 gate_last(void);
 /*
  * A mark is moved when its queue's numbers have gone on by so much: while a
  * transaction stays open anywhere, claims pass by all that has left the queue
- * since.  A prime, so that of sessions that draw numbers in a fixed turn each
- * comes upon a multiple now and then.
+ * since.
  */
-#define MARK_STEP	307
+#define MARK_STEP	300
 
 /*
- * Whether it is this session's turn to move a mark: once for each MARK_STEP
- * numbers, for whoever drew one of them, so that many sessions do not do it all
- * at once.  taken is the mark's own count of its turns.
+ * Whether it is this session's turn to move the marks: once for each MARK_STEP
+ * numbers, for whoever drew one of them, whatever for, so that many sessions
+ * do not do it all at once.
  */
-extern bool gate_turn(int64 *taken);
+extern bool gate_turn(void);
 
 /* Before it draws numbers for entries of queues. */
 extern void gate_enter_queue(void);
@@ -335,6 +334,9 @@ extern void look_uncover_inputs(Call *c, const Ids *parts);
 
 /* Wants whose time is over end with the next call, whatever it is. */
 extern void look_ends(Call *c, int limit);
+
+/* At the end of a call: if it is its turn, the marks follow what is gone. */
+extern void look_marks(void);
 
 /* The want, which the call holds, has expired. */
 extern void look_expire(Call *c, const Want *w);

@@ -270,8 +270,7 @@ direct_ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	Elements	jobs = direct_elements(args[0]);
 	Elements	lows = direct_elements(args[1]);
-	int			window = (int) Min(DatumGetInt64(args[3]), READY_MOST);
-	int			room = window * jobs.n;
+	int			window = (int) Min(DatumGetInt64(args[3]), READY_MOST + 1);
 	Ready	   *found;
 	int			n = 0;
 	Opened		o;
@@ -280,7 +279,7 @@ direct_ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 
 	if ((int64) window * jobs.n > READY_MOST || !direct_open(&o, d, READS))
 		return false;
-	found = palloc(sizeof(Ready) * (room + 1));
+	found = palloc(sizeof(Ready) * (window * jobs.n + 1));
 	scan = direct_scan(&o, 3);
 	slot = table_slot_create(o.table, NULL);
 	for (int i = 0; i < jobs.n; i++)

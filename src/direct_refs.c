@@ -9,7 +9,9 @@
  * waiting where it must.  It is taken back by the end of a subtransaction, not
  * by deletes: who comes upon a deleted row of a transaction that goes on waits
  * for that, and two who have both given way to a third, which is then rolled
- * back, would wait for each other.
+ * back, would wait for each other.  Within a savepoint SQL does it: who waits
+ * for a subtransaction that has ended well waits for the whole transaction,
+ * though the savepoint be rolled back.
  */
 #include "direct.h"
 
@@ -89,6 +91,16 @@ insert_share(const Opened *o, Indexes *x, const Refs *r, int from, TupleTableSlo
 	return true;
 }
 
+/* REINDEX CONCURRENTLY has a second index of refs beside the first; SQL knows what to do then. */
+static bool
+all_valid(const Indexes *x)
+{
+	for (int i = 0; i < x->info->ri_NumIndices; i++)
+		if (!x->info->ri_IndexRelationDescs[i]->rd_index->indisvalid)
+			return false;
+	return true;
+}
+
 /* In a subtransaction. */
 static bool
 insert_all(void *arg)
@@ -98,7 +110,7 @@ insert_all(void *arg)
 	Indexes		x;
 	TupleTableSlot **slots;
 	const int	room = Min(r->n, INSERT_SHARE);
-	bool		alone = true;
+	bool		alone;
 
 	if (!direct_open(&o, r->d, INSERTS))
 		return false;
@@ -106,6 +118,7 @@ insert_all(void *arg)
 	for (int i = 0; i < room; i++)
 		slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(o.table), &TTSOpsVirtual);
 	x = direct_open_indexes(o.table);
+	alone = all_valid(&x);
 	for (int from = 0; from < r->n && alone; from += room)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -125,6 +138,8 @@ direct_insert_refs(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	Refs		r = {.d = d,.jobs = direct_elements(args[1]),.since = args[2],.rows = rows};
 	ErrorData  *error;
 
+	if (GetCurrentTransactionNestLevel() > 1)
+		return false;
 	deconstruct_array(DatumGetArrayTypeP(args[0]), TEXTOID, -1, false, TYPALIGN_INT, &r.refs, NULL, &r.n);
 	error = subxact_try(insert_all, &r);
 	if (error != NULL)

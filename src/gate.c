@@ -218,25 +218,25 @@ databuild_shut_gates(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* How many numbers this session has drawn that told it to move the marks. */
-static int64 turns = 0;
+/* This session has drawn a number that tells it to move the marks. */
+static bool turn = false;
 
 int64
 gate_next(void)
 {
 	int64		number = nextval_internal(store_relation("serial"), false);
 
-	turns += number % MARK_STEP == 0;
+	turn = turn || number % MARK_STEP == 0;
 	return number;
 }
 
 bool
-gate_turn(int64 *taken)
+gate_turn(void)
 {
-	bool		turn = *taken != turns;
+	bool		taken = turn;
 
-	*taken = turns;
-	return turn;
+	turn = false;
+	return taken;
 }
 
 int64

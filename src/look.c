@@ -918,32 +918,6 @@ mark_of(char queue)
 	return low.n == 0 ? 0 : low.at[0];
 }
 
-/*
- * Move the mark of a queue up to what is settled and gone.  first is the
- * query for the first visible entry above the old mark.
- */
-static void
-advance_agenda(void)
-{
-	static int64 taken = 0;
-	int64		low;
-	int64		settled;
-	Datum		args[1];
-	Ids			first;
-
-	if (!gate_turn(&taken))
-		return;
-	low = mark_of('a');
-	settled = gate_horizon(true);
-	args[0] = Int64GetDatum(low);
-	first = store_ids(Q_AGENDA_FIRST, args);
-	if (first.n > 0 && first.at[0] - 1 < settled)
-		settled = first.at[0] - 1;
-	if (settled - low < MARK_STEP)
-		return;
-	mark_add('a', 0, 0, settled);
-}
-
 /* A derivative want is looked at again: whether it is done, and how urgent. */
 static void
 look_at_wants(Call *c, const Ids *wants)
@@ -977,7 +951,6 @@ look_agenda(Call *c, int limit)
 	Ids			uncertain;
 
 	cursor = e.n < limit ? 0 : e.last;
-	advance_agenda();
 	if (e.n == 0)
 		return 0;
 	second_collisions(c, &e, &keep);
@@ -1187,11 +1160,10 @@ work_off_timers(Call *c, Statement query, TimestampTz from, int limit)
 int64
 look_timers(Call *c, int limit, bool from_mark)
 {
-	static int64 taken = 0;
 	TimestampTz from = from_mark ? mark_of('t') : DT_NOBEGIN;
 
 	/* whoever does not rely on the mark moves it, too: it may be alone with the timers */
-	if (gate_turn(&taken) || !from_mark)
+	if (!from_mark)
 		advance_timers();
 	return work_off_timers(c, Q_TIMERS_TAKE, from, limit);
 }
@@ -1200,4 +1172,58 @@ void
 look_ends(Call *c, int limit)
 {
 	(void) work_off_timers(c, Q_ENDS_TAKE, mark_of('t'), limit);
+}
+
+/* ---- marks ---- */
+
+/* Up to what is settled and gone; first is the first entry above the old mark. */
+static int64
+settled_below(const Ids *first, int64 horizon)
+{
+	return first->n > 0 ? Min(first->at[0] - 1, horizon) : horizon;
+}
+
+static void
+advance_agenda(int64 horizon)
+{
+	int64		low = mark_of('a');
+	Datum		args[] = {Int64GetDatum(low)};
+	Ids			first = store_ids(Q_AGENDA_FIRST, args);
+	int64		settled = settled_below(&first, horizon);
+
+	if (settled - low >= MARK_STEP)
+		mark_add('a', 0, 0, settled);
+}
+
+static void
+advance_queue(int32 job, int32 rank, int64 low, int64 horizon)
+{
+	Datum		args[] = {Int32GetDatum(job), Int16GetDatum((int16) rank), Int64GetDatum(low)};
+	Ids			first;
+	int64		settled;
+
+	if (horizon - low < MARK_STEP)
+		return;
+	first = store_ids(Q_READY_FIRST, args);
+	settled = settled_below(&first, horizon);
+	if (settled - low >= MARK_STEP)
+		mark_add('r', job, rank, settled);
+}
+
+void
+look_marks(void)
+{
+	Datum		all[1] = {(Datum) 0};
+	int64		horizon;
+	Rows		queues;
+
+	if (!gate_turn())
+		return;
+	horizon = gate_horizon(true);
+	advance_timers();
+	advance_agenda(horizon);
+	queues = store_rows(Q_QUEUES, all, "n");
+	for (int i = 0; i < queues.n; i++)
+		advance_queue(rows_int32(&queues, i, 0), rows_int32(&queues, i, 1), rows_int64(&queues, i, 2), horizon);
+	rows_free(&queues);
 }

@@ -556,33 +556,6 @@ pick_runs(Pick *k, Datum labels, bool all)
 	} while (take_slots(k));
 }
 
-/* The marks of the queues follow what is gone, now and then. */
-static void
-advance_queues(const Pick *k)
-{
-	static int64 taken = 0;
-	int64		horizon;
-
-	if (!gate_turn(&taken))
-		return;
-	horizon = gate_horizon(true);
-	for (int i = 0; i < k->nqueues; i++)
-	{
-		const Queue *q = &k->queues[i];
-		Datum		args[4] = {Int32GetDatum(q->job), Int16GetDatum((int16) q->rank), Int64GetDatum(q->low)};
-		Ids			first;
-		int64		low = horizon;
-
-		if (horizon - q->low < MARK_STEP)
-			continue;
-		first = store_ids(Q_READY_FIRST, args);
-		if (first.n > 0 && first.at[0] - 1 < low)
-			low = first.at[0] - 1;
-		if (low - q->low >= MARK_STEP)
-			mark_add('r', q->job, q->rank, low);
-	}
-}
-
 void
 pick_finish(Pick *k)
 {
@@ -602,5 +575,4 @@ pick_finish(Pick *k)
 		store_do(Q_COLLISION_ADD, args, NULL);
 		look_leave_second(&k->collided);
 	}
-	advance_queues(k);
 }

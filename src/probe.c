@@ -8,7 +8,37 @@
 #include "direct.h"
 
 #include "access/heapam.h"
+#include "access/multixact.h"
 #include "storage/bufmgr.h"
+#include "storage/procarray.h"
+
+/* Whether somebody else among them is at it; who but refers to the row, by a foreign key, changes nothing. */
+static bool
+others_in(MultiXactId multi, bool only_locks)
+{
+	MultiXactMember *members;
+	int			n = GetMultiXactIdMembers(multi, &members, false, only_locks);
+	bool		any = false;
+
+	for (int i = 0; i < n; i++)
+		any = any || (members[i].status != MultiXactStatusForKeyShare &&
+					  !TransactionIdIsCurrentTransactionId(members[i].xid) &&
+					  TransactionIdIsInProgress(members[i].xid));
+	if (n > 0)
+		pfree(members);
+	return any;
+}
+
+/* Of a row that is being modified, or locked. */
+static bool
+by_others(TransactionId xmax, uint16 infomask)
+{
+	bool		only_locks = HEAP_XMAX_IS_LOCKED_ONLY(infomask);
+
+	if (infomask & HEAP_XMAX_IS_MULTI)
+		return others_in(xmax, only_locks);
+	return !TransactionIdIsCurrentTransactionId(xmax) && !(only_locks && HEAP_XMAX_IS_KEYSHR_LOCKED(infomask));
+}
 
 /* As pgrowlocks asks it.  Takes a buffer share lock, no other. */
 bool
@@ -19,6 +49,8 @@ row_in_flight(Relation rel, const ItemPointerData *tid)
 	Page		page;
 	ItemId		item;
 	TM_Result	result = TM_Deleted;
+	TransactionId xmax = InvalidTransactionId;
+	uint16		infomask = 0;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	page = BufferGetPage(buffer);
@@ -28,12 +60,13 @@ row_in_flight(Relation rel, const ItemPointerData *tid)
 		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
 		tuple.t_len = ItemIdGetLength(item);
 		result = HeapTupleSatisfiesUpdate(&tuple, GetCurrentCommandId(false), buffer);
-		if (result == TM_BeingModified && !(tuple.t_data->t_infomask & HEAP_XMAX_IS_MULTI) &&
-			TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmax(tuple.t_data)))
-			result = TM_Ok;		/* only our own lock */
+		xmax = HeapTupleHeaderGetRawXmax(tuple.t_data);
+		infomask = tuple.t_data->t_infomask;
 	}
 	UnlockReleaseBuffer(buffer);
-	return result == TM_BeingModified || result == TM_Updated || result == TM_Deleted;
+	if (result == TM_BeingModified)
+		return by_others(xmax, infomask);
+	return result == TM_Updated || result == TM_Deleted;
 }
 
 PG_FUNCTION_INFO_V1(databuild_in_flight);

@@ -45,6 +45,7 @@ typedef struct Pattern
 /* Everything below lives in this context and goes with it. */
 static MemoryContext routes = NULL;
 static bool routes_valid = false;
+static bool routes_changed = false;	/* since they began to be loaded */
 static Oid	routes_relid = InvalidOid;
 static Job *jobs;
 static char **labels;
@@ -64,7 +65,10 @@ on_inval(Datum arg, Oid relid)
 {
 	(void) arg;
 	if (relid == InvalidOid || relid == routes_relid)
+	{
 		routes_valid = false;
+		routes_changed = true;
+	}
 }
 
 void
@@ -284,16 +288,16 @@ add_held(void)
 	rows_free(&rows);
 }
 
+/* As they are now. */
 static void
-load_routes(void)
+read_routes(void)
 {
 	Rows		rows;
 	MemoryContext old;
 
-	if (routes_valid)
-		return;
 	forget_routes();
 	routes_relid = job_table();
+	routes_changed = false;
 	rows = store_rows(Q_JOBS, NULL, NULL);
 	old = MemoryContextSwitchTo(routes);
 	jobs = palloc0(sizeof(Job) * Max(rows.n, 1));
@@ -310,6 +314,17 @@ load_routes(void)
 	MemoryContextSwitchTo(old);
 	rows_free(&rows);
 	add_held();
+}
+
+/* Who looks without the gate may be told of a definition while reading the ones before. */
+static void
+load_routes(void)
+{
+	if (routes_valid)
+		return;
+	do
+		read_routes();
+	while (routes_changed);
 	routes_valid = true;
 }
 

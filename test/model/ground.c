@@ -270,7 +270,7 @@ library_is_present(void)
 }
 
 bool
-gate_turn(int64 *taken)
+gate_turn(void)
 {
 	return false;
 }
