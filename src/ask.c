@@ -287,6 +287,7 @@ ask_as(void *arg)
 	Oid			user;
 	int			security;
 
+	asked = a->f;
 	error_context_stack = &context;
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(a->role, security | SECURITY_RESTRICTED_OPERATION);
@@ -316,7 +317,6 @@ ask_function(const JobFunction *f, const char *const *refs, int n, Answer answer
 	};
 
 	store_planner();
-	asked = f;
 	error = subxact_try(ask_as, &a);
 	asked = NULL;
 	store_planner_is_back();

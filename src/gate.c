@@ -139,6 +139,7 @@ typedef struct Gates
 {
 	const Oid  *oids;
 	int			n;
+	int			wait;
 	bool		passed;
 } Gates;
 
@@ -147,6 +148,7 @@ lock_gates(void *arg)
 {
 	Gates	   *gates = arg;
 
+	LockTimeout = gates->wait;
 	for (int i = 0; i < gates->n; i++)
 		LockRelationOid(gates->oids[i], ExclusiveLock);
 	return gates->passed = true;
@@ -159,10 +161,9 @@ lock_gates(void *arg)
 static bool
 try_alone(const Oid *oids, int n, int wait, ErrorData **error)
 {
-	Gates		gates = {oids, n};
+	Gates		gates = {oids, n, wait};
 	const int	usual = LockTimeout;
 
-	LockTimeout = wait;
 	*error = subxact_try(lock_gates, &gates);
 	LockTimeout = usual;
 	return gates.passed;
