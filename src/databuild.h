@@ -8,7 +8,7 @@
  *						taint.c tick.c track.c change.c wait.c show.c
  *						update.c
  *		a call			call.c: log, evolve, write back, then what follows
- *		consequences	look.c: watches, agenda, timers, second looks
+ *		consequences	look.c: watches, agenda, timers, marks, second looks
  *		the core		core/: decide, evolve, the net
  *		the store		store.c, plans.def: statements and tokens; direct.c and
  *						direct_*.c: the same without the executor; probe.c
@@ -139,6 +139,9 @@ extern int64 gate_last(void);
  * since.
  */
 #define MARK_STEP	300
+
+/* Of more queues each is moved less often, so that a call does not move hundreds. */
+#define MARK_QUEUES	16
 
 /*
  * Whether it is this session's turn to move the marks: once for each MARK_STEP

@@ -1196,17 +1196,17 @@ advance_agenda(int64 horizon)
 }
 
 static void
-advance_queue(int32 job, int32 rank, int64 low, int64 horizon)
+advance_queue(int32 job, int32 rank, int64 low, int64 horizon, int64 step)
 {
 	Datum		args[] = {Int32GetDatum(job), Int16GetDatum((int16) rank), Int64GetDatum(low)};
 	Ids			first;
 	int64		settled;
 
-	if (horizon - low < MARK_STEP)
+	if (horizon - low < step)
 		return;
 	first = store_ids(Q_READY_FIRST, args);
 	settled = settled_below(&first, horizon);
-	if (settled - low >= MARK_STEP)
+	if (settled - low >= step)
 		mark_add('r', job, rank, settled);
 }
 
@@ -1224,6 +1224,7 @@ look_marks(void)
 	advance_agenda(horizon);
 	queues = store_rows(Q_QUEUES, all, "n");
 	for (int i = 0; i < queues.n; i++)
-		advance_queue(rows_int32(&queues, i, 0), rows_int32(&queues, i, 1), rows_int64(&queues, i, 2), horizon);
+		advance_queue(rows_int32(&queues, i, 0), rows_int32(&queues, i, 1), rows_int64(&queues, i, 2), horizon,
+					  MARK_STEP * (1 + queues.n / MARK_QUEUES));
 	rows_free(&queues);
 }
