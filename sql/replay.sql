@@ -269,8 +269,8 @@ BEGIN
 	c AS (INSERT INTO databuild.wait (waiter, want_id, declared)
 		SELECT f.id, u.want_id, w.run_id = 0 FROM f, unnest(f.ids) AS u(want_id)
 		JOIN (SELECT id, run_id FROM f AS w WHERE w.machine = 'want') AS w ON w.id = u.want_id WHERE f.machine = 'partition'),
-	d AS (INSERT INTO databuild.ready (seq, part, job_id, rank)
-		SELECT nextval('databuild.serial'), id, job_id, prio * 2 FROM
+	d AS (INSERT INTO databuild.ready (seq, block, job_id, rank, mask)
+		SELECT nextval('databuild.serial'), id >> 6, job_id, prio * 2, 1::bigint << (id & 63)::int FROM
 			(SELECT * FROM f WHERE machine = 'partition' AND state = 'Q' ORDER BY total, id) AS q),
 	e AS (INSERT INTO databuild.timer (at, kind, ids)
 		SELECT until, 'R', array_agg(id) FROM f WHERE machine = 'partition' AND state = 'R' GROUP BY until),
@@ -335,7 +335,7 @@ CREATE FUNCTION databuild.check_invariants()
 	SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH making AS (SELECT r.run_id, u.id AS part FROM databuild.run r CROSS JOIN LATERAL unnest(r.outputs) AS u(id) WHERE r.state = 'R'),
-	entered AS (SELECT q.part, q.job_id, q.rank >> 1 AS prio, q.seq FROM databuild.ready q),
+	entered AS (SELECT b.part, q.job_id, q.rank >> 1 AS prio, q.seq FROM databuild.ready q CROSS JOIN databuild.bits(q.block, q.mask) AS b(part)),
 	left_over AS (SELECT a.part FROM databuild.agenda a WHERE a.part <> 0 AND a.how <> 'w'
 		UNION ALL SELECT i.part FROM databuild.agenda a JOIN databuild.input i ON i.block + 0 = a.part >> 6 AND (i.mask >> (a.part & 63)::int) & 1 = 1 WHERE a.how = 'w'),
 	due AS (SELECT n.kind, u.id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(id)),

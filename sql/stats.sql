@@ -108,8 +108,9 @@ AS $$
 	WITH q AS (SELECT k.job_id, count(DISTINCT f.part) AS parts, min(f.since) AS since, bool_or(f.n = 100000 OR f.nth = 1000) IS TRUE AS more
 		FROM databuild.queue k
 		LEFT JOIN LATERAL (SELECT e.n, p.part, p.since, row_number() OVER () AS nth
-			FROM (SELECT row_number() OVER (ORDER BY e.seq) AS n, e.part, e.seq FROM databuild.ready e
-				WHERE e.job_id = k.job_id AND e.rank = k.rank AND e.seq > k.low ORDER BY e.seq LIMIT 100000) AS e
+			FROM (SELECT row_number() OVER () AS n, b.part, e.seq FROM (SELECT e.seq, e.block, e.mask FROM databuild.ready e
+				WHERE e.job_id = k.job_id AND e.rank = k.rank AND e.seq > k.low ORDER BY e.seq) AS e
+				CROSS JOIN LATERAL databuild.bits(e.block, e.mask) AS b(part) LIMIT 100000) AS e
 			LEFT JOIN LATERAL (SELECT p.id AS part, p.since FROM databuild.partition p WHERE p.id = e.part AND p.state IN ('Q', 'R')
 				AND p.job_id = k.job_id AND p.prio = k.rank >> 1 AND p.ticket < e.seq OFFSET 0) AS p ON true
 			WHERE p.part IS NOT NULL OR e.n = 100000 LIMIT 1000) AS f ON true

@@ -402,14 +402,16 @@ CREATE INDEX watch_upstream ON databuild.watch (upstream, waiter);
  * the priority, and one more for what had its turn and collided: else newer
  * work would always come before it.  An entry counts while its partition is
  * queued or up_for_retry with this job and priority and a ticket that is not
- * newer; others are deleted by the claim that meets them.
+ * newer; others are deleted by the claim that meets them.  Neighbours that
+ * became claimable together share an entry, which goes with the last of them.
  */
 CREATE TABLE databuild.ready
 (
 	seq			bigint		NOT NULL,
-	part		bigint		NOT NULL,
+	block		bigint		NOT NULL,				-- id >> 6
 	job_id		int			NOT NULL,
-	rank		smallint	NOT NULL
+	rank		smallint	NOT NULL,
+	mask		bigint		NOT NULL				-- bit id & 63
 );
 
 CREATE INDEX ready_queue ON databuild.ready (job_id, rank, seq);

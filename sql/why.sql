@@ -12,15 +12,23 @@ CREATE FUNCTION databuild.queue_place(part_id bigint, OUT ahead bigint)
 AS $$
 	WITH p AS (SELECT id, job_id, prio, ticket FROM databuild.partition WHERE id = part_id),
 	own AS (SELECT q.rank, q.seq FROM p CROSS JOIN LATERAL (SELECT q.rank, q.seq FROM databuild.ready q WHERE q.job_id = p.job_id
-		AND q.rank BETWEEN p.prio * 2 AND p.prio * 2 + 1 AND q.seq > p.ticket AND q.part = p.id ORDER BY q.rank DESC, q.seq LIMIT 1) AS q),
-	place AS (SELECT p.job_id, coalesce(own.rank, p.prio * 2) AS rank, coalesce(own.seq, p.ticket) AS seq FROM p LEFT JOIN own ON true)
-	SELECT count(*) FROM place AS p CROSS JOIN LATERAL ((SELECT FROM databuild.ready q WHERE q.job_id = p.job_id AND q.rank > p.rank LIMIT 1000)
+		AND q.rank BETWEEN p.prio * 2 AND p.prio * 2 + 1 AND q.seq > p.ticket AND q.block = p.id >> 6 AND (q.mask >> (p.id & 63)::int) & 1 = 1
+		ORDER BY q.rank DESC, q.seq LIMIT 1) AS q),
+	place AS (SELECT p.id, p.job_id, coalesce(own.rank, p.prio * 2) AS rank, coalesce(own.seq, p.ticket) AS seq FROM p LEFT JOIN own ON true),
+	before AS (SELECT FROM place AS p CROSS JOIN LATERAL ((SELECT q.seq, q.block, q.rank, q.mask FROM databuild.ready q
+			WHERE q.job_id = p.job_id AND q.rank > p.rank LIMIT 1000)
 		UNION ALL
-		(SELECT FROM databuild.ready q WHERE q.job_id = p.job_id AND q.rank = p.rank AND q.seq < p.seq LIMIT 1000)
-		LIMIT 1000) AS before
+		(SELECT q.seq, q.block, q.rank, q.mask FROM databuild.ready q WHERE q.job_id = p.job_id AND q.rank = p.rank AND q.seq <= p.seq ORDER BY q.seq LIMIT 1000)
+		OFFSET 0) AS q
+		CROSS JOIN LATERAL (SELECT min(b) AS least, max(b) AS greatest FROM databuild.bits(q.block, q.mask) AS b OFFSET 0) AS b
+		CROSS JOIN LATERAL (SELECT FROM databuild.partition o WHERE o.id BETWEEN b.least AND b.greatest AND (q.mask >> (o.id & 63)::int) & 1 = 1
+			AND o.state IN ('Q', 'R') AND o.job_id = p.job_id AND o.prio = q.rank >> 1 AND o.ticket < q.seq
+			AND (q.rank > p.rank OR q.seq < p.seq OR o.id < p.id) OFFSET 0) AS o
+		LIMIT 1000)
+	SELECT count(*) FROM before
 $$;
 COMMENT ON FUNCTION databuild.queue_place IS
-'Internal: how many entries of its job''s queue come before a queued partition, counted up to 1,000.';
+'Internal: how many refs of its job''s queue come before a queued partition, counted up to 1,000.';
 
 CREATE FUNCTION databuild.inputs_not_live(part_id bigint, OUT lacking bigint, OUT lost bigint, OUT total bigint)
 	LANGUAGE sql STABLE SECURITY DEFINER

@@ -7,7 +7,14 @@
 
 #include "store.h"
 
-/* A run to be: what it makes, and the ready entries that it uses up. */
+/* A ref in an entry of the ready set. */
+typedef struct Place
+{
+	ItemPointerData row;
+	int64		part;
+} Place;
+
+/* A run to be: what it makes, and the places in the ready set that it uses up. */
 typedef struct PickedRun
 {
 	int32		job;
@@ -15,7 +22,7 @@ typedef struct PickedRun
 	bool		alone;			/* a ref that failed before shares no run */
 	int			members;		/* refs that were claimable */
 	Ids			outputs;		/* the first is a member */
-	ItemPointerData *rows;		/* one a member */
+	Place	   *places;			/* one a member */
 	int64		slot;			/* of a limited job, or 0 */
 } PickedRun;
 
@@ -27,13 +34,13 @@ typedef struct Queue
 	int32		free;			/* slots that its job has left, INT32_MAX without a limit */
 } Queue;
 
-/* Ready entries to be deleted. */
-typedef struct RowList
+/* Those that nothing stands for any more. */
+typedef struct Places
 {
-	ItemPointerData *at;
+	Place	   *at;
 	int			n;
 	int			room;
-} RowList;
+} Places;
 
 typedef struct Pick
 {
@@ -49,7 +56,7 @@ typedef struct Pick
 	bool		sent_back;		/* those have been told */
 	Ids			blockers;		/* of each that collided, */
 	Ids			collided;		/* pair by pair */
-	RowList		used;
+	Places		used;
 } Pick;
 
 /* Find work for at most so many runs; labels: of these jobs only, or all. */

@@ -240,6 +240,9 @@ extern bool route_any_inputs(void);
 extern bool route_any_outputs(void);
 extern bool route_any_limits(void);
 
+/* Whether this job may. */
+extern bool route_several_outputs(int32 job);
+
 /*
  * What the templates of the ref's job make of it: its inputs and outputs.
  * Returns the job, 0 for one that declares nothing.

@@ -11,8 +11,8 @@
  * there, which is how the tests compare the two.
  *
  * Each statement is a row of a table: what is done (in direct_rows.c,
- * direct_write.c, direct_refs.c and direct_queue.c), to which relation, by which index, with
- * which columns.  Like each statement of SPI's it sees what was
+ * direct_write.c, direct_refs.c, direct_queue.c and direct_ready.c), to which
+ * relation, by which index, with which columns.  Like each statement of SPI's it sees what was
  * committed before it began, and what this transaction did before.
  */
 #include "direct.h"
@@ -28,6 +28,7 @@ direct_init(void)
 							 "Lets databuild read and write its tables without the executor.",
 							 "Off: all by SQL, more slowly; for tests, and in doubt.",
 							 &direct_setting, true, PGC_SUSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+	direct_ready_init();
 }
 
 #define PARTITION_COLUMNS	{{"id"}, {"state"}, {"job_id"}, {"prio"}, {"run"}, {"live_run"}, {"ticket"}, {"since"}, {"ref"}}
@@ -69,9 +70,10 @@ static const Direct directs[N_QUERIES] = {
 			{"cause", SAME, 8}, {"note", SAME, 9}, {"runs", SAME, 10}, {"parts", SAME, 11}, {"sizes", SAME, 12},
 			{"others", SAME, 15}, {"names", SAME, 13}, {"body", SAME, 14}}},
 
-	[Q_READY_ADD] = {direct_insert, "ready", NULL, LOCK_NONE, {{"seq", EACH, 0}, {"part", EACH, 1}, {"job_id", EACH, 2}, {"rank", EACH, 3}}},
-	[Q_READY_TAKE] = {direct_ready_take, "ready", "ready_queue", LOCK_NONE, {{"job_id"}, {"seq"}, {"part"}}},
-	[Q_READY_DROP] = {direct_delete, "ready", NULL, LOCK_NONE, {{"seq"}}},
+	[Q_READY_ADD] = {direct_insert, "ready", NULL, LOCK_NONE,
+		{{"seq", EACH, 0}, {"block", EACH, 1}, {"job_id", EACH, 2}, {"rank", EACH, 3}, {"mask", EACH, 4}}},
+	[Q_READY_TAKE] = {direct_ready_take, "ready", "ready_queue", LOCK_NONE, {{"seq"}, {"block"}, {"mask"}}},
+	[Q_READY_DROP] = {direct_ready_drop, "ready", NULL, LOCK_NONE, {{"seq"}, {"block"}, {"mask"}}},
 	[Q_QUEUES] = {direct_queues, "mark", "mark_queue", LOCK_NONE, {{"job_id"}, {"rank"}, {"low"}}},
 	[Q_MARK] = {direct_mark, "mark", "mark_queue", LOCK_NONE, {{"low"}}},
 	[Q_CONFIGS] = {direct_fetch, "job", "job_pkey", LOCK_NONE, {{"job_id"}, {"config"}}},

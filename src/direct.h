@@ -3,7 +3,8 @@
  *	  Between direct.c, the table of the statements that go without the
  *	  executor, and what does them: direct_rows.c opens relations, finds rows
  *	  and locks them, direct_write.c puts rows in and changes them,
- *	  direct_refs.c puts new refs in, direct_queue.c reads the queues.
+ *	  direct_refs.c puts new refs in, direct_queue.c reads the queues,
+ *	  direct_ready.c the ready set.
  */
 #ifndef DATABUILD_DIRECT_H
 #define DATABUILD_DIRECT_H
@@ -136,12 +137,16 @@ extern bool direct_insert(const Direct *d, Datum *args, const char *nulls, Rows 
 extern bool direct_insert_refs(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_delete(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_mark(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_no_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_no_agenda(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_queues(const Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_ready_drop(const Direct *d, Datum *args, const char *nulls, Rows *rows);
+
+/* ---- direct_ready.c ---- */
+
+extern void direct_ready_init(void);
 
 /* ---- probe.c ---- */
 

@@ -1,16 +1,13 @@
 /*
  * direct_queue.c
- *	  The queues without the executor: what is due by the clock, the agenda, and
- *	  the ready set from its marks on.
+ *	  The queues without the executor: their marks, what is due by the clock,
+ *	  and the agenda.
  */
 #include "direct.h"
 
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
-
-/* So many entries of the ready set are looked at in memory at once; SQL sorts more. */
-#define READY_MOST		100000
 
 /* The mark of a queue that is one for all jobs: the last row that begins with its letter. */
 bool
@@ -206,90 +203,5 @@ direct_queues(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 		return false;
 	for (int i = 0; i < n; i++)
 		add_queue(rows, &marked[i], &jobs, nulls != NULL && nulls[0] == 'n' ? NULL : &args[0]);
-	return true;
-}
-
-/* An entry of the ready set. */
-typedef struct Ready
-{
-	int64		seq;
-	int64		part;
-	int32		job;
-	ItemPointerData row;
-} Ready;
-
-static int
-by_seq(const void *a, const void *b)
-{
-	const Ready *x = a;
-	const Ready *y = b;
-
-	return x->seq < y->seq ? -1 : x->seq > y->seq ? 1 : x->part < y->part ? -1 : x->part > y->part;
-}
-
-/* The first entries of a queue above low that nobody is taking, at most so many; how many there are. */
-static int
-first_entries(const Opened *o, IndexScanDesc scan, TupleTableSlot *slot, int32 job, Datum rank, Datum low, Ready *into, int most)
-{
-	ScanKeyData keys[3];
-	int			n = 0;
-
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(job));
-	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT2EQ, rank);
-	ScanKeyInit(&keys[2], 3, BTGreaterStrategyNumber, F_INT8GT, low);
-	index_rescan(scan, keys, 3, NULL, 0);
-	while (n < most && index_getnext_slot(scan, ForwardScanDirection, slot))
-	{
-		if (row_in_flight(o->table, &slot->tts_tid))
-			continue;
-		into[n++] = (Ready)
-		{
-			direct_value(o, slot, 1), direct_value(o, slot, 2), job, slot->tts_tid
-		};
-	}
-	return n;
-}
-
-static void
-add_entry(Rows *rows, const Ready *r)
-{
-	bool	   *isnull;
-	Datum	   *values = direct_add_row(rows, 4, &isnull);
-	ItemPointer row = MemoryContextAlloc(rows->memory, sizeof(ItemPointerData));
-
-	*row = r->row;
-	values[0] = PointerGetDatum(row);
-	values[1] = Int64GetDatum(r->seq);
-	values[2] = Int64GetDatum(r->part);
-	values[3] = Int32GetDatum(r->job);
-	memset(isnull, 0, sizeof(bool) * 4);
-}
-
-bool
-direct_ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows)
-{
-	Elements	jobs = direct_elements(args[0]);
-	Elements	lows = direct_elements(args[1]);
-	int			window = (int) Min(DatumGetInt64(args[3]), READY_MOST + 1);
-	Ready	   *found;
-	int			n = 0;
-	Opened		o;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
-
-	if ((int64) window * jobs.n > READY_MOST || !direct_open(&o, d, READS))
-		return false;
-	found = palloc(sizeof(Ready) * (window * jobs.n + 1));
-	scan = direct_scan(&o, 3);
-	slot = table_slot_create(o.table, NULL);
-	for (int i = 0; i < jobs.n; i++)
-		n += first_entries(&o, scan, slot, DatumGetInt32(direct_element(&jobs, i)), args[2], direct_element(&lows, i), found + n, window);
-	qsort(found, n, sizeof(Ready), by_seq);
-	for (int i = 0; i < Min(n, window); i++)
-		add_entry(rows, &found[i]);
-	ExecDropSingleTupleTableSlot(slot);
-	index_endscan(scan);
-	pfree(found);
-	direct_close(&o, READS);
 	return true;
 }

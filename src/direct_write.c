@@ -1,7 +1,7 @@
 /*
  * direct_write.c
- *	  Rows without the executor: put in, many at a time, and changed or taken
- *	  out where the call holds them.
+ *	  Rows without the executor: put in, many at a time, and changed where the
+ *	  call holds them.
  */
 #include "direct.h"
 
@@ -258,7 +258,7 @@ direct_insert_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows
 	}
 }
 
-/* ---- changing and taking out rows that the call holds ---- */
+/* ---- changing rows that the call holds ---- */
 
 static void
 update_row(const Opened *o, TupleTableSlot *was, TupleTableSlot *becomes, Indexes *x)
@@ -326,28 +326,5 @@ direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	if (x.estate != NULL)
 		direct_close_indexes(&x);
 	direct_close(&o, UPDATES);
-	return true;
-}
-
-/* Rows by their places, but for those that somebody else is deleting. */
-bool
-direct_delete(const Direct *d, Datum *args, const char *nulls, Rows *rows)
-{
-	ArrayType  *array = DatumGetArrayTypeP(args[0]);
-	ItemPointer places = (ItemPointer) ARR_DATA_PTR(array);
-	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	Opened		o;
-
-	if (!direct_open(&o, d, DELETES))
-		return false;
-	for (int i = 0; i < n; i++)
-	{
-		TM_FailureData failure;
-
-		if (table_tuple_delete(o.table, &places[i], GetCurrentCommandId(true), o.snapshot,
-							   InvalidSnapshot, false, &failure, false) == TM_Ok)
-			rows->n++;
-	}
-	direct_close(&o, DELETES);
 	return true;
 }

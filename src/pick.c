@@ -20,12 +20,14 @@
 #define WINDOW_GROWTH	4
 #define WINDOW_WIDE		4096
 
-/* A ready entry that was taken. */
+/* So many refs more than there is room for are looked at together: others may hold some. */
+#define LOOK_MORE		15
+
+/* A ref of a ready entry, with the entry's number. */
 typedef struct Entry
 {
-	ItemPointerData row;
+	Place		place;
 	int64		seq;
-	int64		part;
 	int32		job;
 } Entry;
 
@@ -132,25 +134,25 @@ take_entries(const Pick *k, int from, int to, int64 floor, int64 window)
 }
 
 static void
-use_up(Pick *k, const ItemPointerData *row)
+use_up(Pick *k, const Place *place)
 {
-	RowList    *list = &k->used;
+	Places	   *list = &k->used;
 
 	if (list->n == list->room)
 	{
-		ItemPointerData *bigger = palloc(sizeof(ItemPointerData) * (list->room * 2 + 64));
+		Place	   *bigger = palloc(sizeof(Place) * (list->room * 2 + 64));
 
 		if (list->n > 0)
-			memcpy(bigger, list->at, sizeof(ItemPointerData) * list->n);
+			memcpy(bigger, list->at, sizeof(Place) * list->n);
 		list->at = bigger;
 		list->room = list->room * 2 + 64;
 	}
-	list->at[list->n++] = *row;
+	list->at[list->n++] = *place;
 }
 
 /*
- * The entries whose partitions look as if they could be claimed; those whose
- * partitions cannot are used up, and those that somebody else is at stay.
+ * The refs that look as if they could be claimed; those that cannot are used
+ * up, and those that somebody else is at stay.
  * Nothing is locked: what requeues a partition gives it a new ticket and a new
  * entry.
  */
@@ -164,7 +166,7 @@ sift_unlocked(Pick *k, const Entry *entries, int n, int *ngood)
 	Rows		rows;
 
 	for (int i = 0; i < n; i++)
-		ids_add(&parts, entries[i].part);
+		ids_add(&parts, entries[i].place.part);
 	args[0] = ids_datum(&parts);
 	rows = store_rows(Q_READY_LOOK, args, NULL);
 	for (int i = 0; i < rows.n; i++)
@@ -178,14 +180,14 @@ sift_unlocked(Pick *k, const Entry *entries, int n, int *ngood)
 	*ngood = 0;
 	for (int i = 0; i < n; i++)
 	{
-		const Partition *p = marking_token(&there, PARTITION, entries[i].part);
+		const Partition *p = marking_token(&there, PARTITION, entries[i].place.part);
 
 		if (p == NULL)
 			continue;
 		if ((p->place == P_QUEUED || p->place == P_UP_FOR_RETRY) && p->ticket <= entries[i].seq)
 			good[(*ngood)++].entry = entries[i];
 		else
-			use_up(k, &entries[i].row);
+			use_up(k, &entries[i].place);
 	}
 	return good;
 }
@@ -201,7 +203,7 @@ load_outputs(Candidate *cands, int n)
 	Rows		rows;
 
 	for (int i = 0; i < n; i++)
-		ids_add(&parts, cands[i].entry.part);
+		ids_add(&parts, cands[i].entry.place.part);
 	if (route_any_outputs() && n > 0)
 	{
 		args[0] = ids_datum(&parts);
@@ -212,12 +214,12 @@ load_outputs(Candidate *cands, int n)
 	}
 	for (int i = 0; i < n; i++)
 	{
-		const Partition *p = marking_token(&several, PARTITION, cands[i].entry.part);
+		const Partition *p = marking_token(&several, PARTITION, cands[i].entry.place.part);
 
 		if (p != NULL)
 			cands[i].outputs = p->needs;
 		else
-			ids_add(&cands[i].outputs, cands[i].entry.part);
+			ids_add(&cands[i].outputs, cands[i].entry.place.part);
 	}
 }
 
@@ -225,8 +227,8 @@ static void
 collide(Pick *k, Candidate *cand, int64 blocker)
 {
 	ids_add(&k->blockers, blocker);
-	ids_add(&k->collided, cand->entry.part);
-	use_up(k, &cand->entry.row);
+	ids_add(&k->collided, cand->entry.place.part);
+	use_up(k, &cand->entry.place);
 	cand->out = true;
 }
 
@@ -296,7 +298,7 @@ outputs_free(Pick *k, Candidate *cand, Marking *got)
 	{
 		const Partition *p = marking_token(&k->c->m, PARTITION, cand->outputs.at[o]);
 
-		if (p->id == cand->entry.part)
+		if (p->id == cand->entry.place.part)
 			continue;
 		if (p->place == P_BUILDING || p->taken_by != 0 ||
 			marking_token(&k->making, PARTITION, p->id) != NULL)
@@ -325,7 +327,7 @@ new_run(Pick *k, const Job *job, int32 prio, bool alone)
 	{
 		.job = job->id,.prio = prio,.alone = alone
 	};
-	r->rows = palloc(sizeof(ItemPointerData) * job->batch_size);
+	r->places = palloc(sizeof(Place) * job->batch_size);
 	return r;
 }
 
@@ -353,7 +355,7 @@ place_in_run(Pick *k, const Candidate *cand, const Partition *p)
 		r = new_run(k, job, p->prio, alone);
 	if (r == NULL)
 		return false;
-	r->rows[r->members++] = cand->entry.row;
+	r->places[r->members++] = cand->entry.place;
 	ids_add(&r->outputs, p->id);
 	marking_add(&k->making, PARTITION, p->id);
 	for (int o = 0; o < cand->outputs.n; o++)
@@ -376,8 +378,8 @@ sift(Pick *k, Candidate *cands, int n, int32 rank)
 	find_collisions(k, cands, n);
 	lock_outputs(k, cands, n, &got);
 	for (int i = 0; i < n; i++)
-		if (marking_token(&got, PARTITION, cands[i].entry.part) != NULL)
-			ids_add(&members, cands[i].entry.part);
+		if (marking_token(&got, PARTITION, cands[i].entry.place.part) != NULL)
+			ids_add(&members, cands[i].entry.place.part);
 	ids_sort(&members);
 	load_needs(k->c, &members);
 	call_now(k->c);
@@ -385,13 +387,13 @@ sift(Pick *k, Candidate *cands, int n, int32 rank)
 	{
 		const Partition *p;
 
-		if (cands[i].out || marking_token(&k->making, PARTITION, cands[i].entry.part) != NULL)
+		if (cands[i].out || marking_token(&k->making, PARTITION, cands[i].entry.place.part) != NULL)
 			continue;			/* picked before, perhaps in vain: the entry stays */
 		if (!outputs_free(k, &cands[i], &got))
 			continue;
-		p = marking_token(&k->c->m, PARTITION, cands[i].entry.part);
+		p = marking_token(&k->c->m, PARTITION, cands[i].entry.place.part);
 		if (!entry_counts(p, &cands[i].entry, rank))
-			use_up(k, &cands[i].entry.row);
+			use_up(k, &cands[i].entry.place);
 		else if (p->place == P_UP_FOR_RETRY && p->retry_at > k->c->now)
 			continue;			/* the clock went back: the entry stays */
 		else if (p->needs.n == 0)
@@ -400,7 +402,7 @@ sift(Pick *k, Candidate *cands, int n, int32 rank)
 		{
 			marking_add(&k->making, PARTITION, p->id);
 			ids_add(&k->lacking, p->id);
-			use_up(k, &cands[i].entry.row);
+			use_up(k, &cands[i].entry.place);
 		}
 	}
 }
@@ -413,8 +415,8 @@ copy_entries(Rows *rows)
 	for (int i = 0; i < rows->n; i++)
 		entries[i] = (Entry)
 	{
-		*(ItemPointer) DatumGetPointer(rows_datum(rows, i, 0)), rows_int64(rows, i, 1),
-			rows_int64(rows, i, 2), rows_int32(rows, i, 3)
+		{*(ItemPointer) DatumGetPointer(rows_datum(rows, i, 0)), rows_int64(rows, i, 2)},
+			rows_int64(rows, i, 1), rows_int32(rows, i, 3)
 	};
 	rows_free(rows);
 	return entries;
@@ -444,6 +446,22 @@ room(const Pick *k, int from, int to)
 	return left + (int64) (k->most - k->nruns) * batch;
 }
 
+/* What can be claimed of these entries, as long as there is room. */
+static void
+take_some(Pick *k, const Entry *entries, int nentries, int from, int to)
+{
+	int			n;
+	Candidate  *cands = sift_unlocked(k, entries, nentries, &n);
+	int64		need;
+
+	for (int i = 0; i < n && (need = room(k, from, to)) > 0; i += need)
+	{
+		CHECK_FOR_INTERRUPTS();
+		need = Min(need, n - i);
+		sift(k, cands + i, (int) need, k->queues[from].rank);
+	}
+}
+
 /*
  * Take from the queues [from, to), which have one rank.  No more partitions are
  * locked at a time than there is room for; those that others hold are passed
@@ -460,20 +478,17 @@ take_rank(Pick *k, int from, int to)
 	{
 		Rows		rows;
 		Entry	   *entries;
-		Candidate  *cands;
 		int			nentries;
-		int			n;
+		int			looked;
 
 		window = Max(need, Min(window * WINDOW_GROWTH, WINDOW_WIDE));
 		rows = take_entries(k, from, to, floor, window);
 		nentries = rows.n;
 		entries = copy_entries(&rows);
-		cands = sift_unlocked(k, entries, nentries, &n);
-		for (int i = 0; i < n && (need = room(k, from, to)) > 0; i += need)
+		for (int at = 0; at < nentries && (need = room(k, from, to)) > 0; at += looked)
 		{
-			CHECK_FOR_INTERRUPTS();
-			need = Min(need, n - i);
-			sift(k, cands + i, (int) need, k->queues[from].rank);
+			looked = (int) Min(need + LOOK_MORE, nentries - at);
+			take_some(k, entries + at, looked, from, to);
 		}
 		if (nentries < window)
 			break;
@@ -556,18 +571,43 @@ pick_runs(Pick *k, Datum labels, bool all)
 	} while (take_slots(k));
 }
 
+static int
+by_row(const void *a, const void *b)
+{
+	return memcmp(&((const Place *) a)->row, &((const Place *) b)->row, sizeof(ItemPointerData));
+}
+
+/* Entries go when nothing stands for any ref in them. */
+static void
+drop_used(Places *used)
+{
+	ItemPointerData *rows = palloc(sizeof(ItemPointerData) * (used->n + 1));
+	Ids			masks = {0};
+	Datum		args[2];
+
+	qsort(used->at, used->n, sizeof(Place), by_row);
+	for (int i = 0; i < used->n; i++)
+	{
+		if (i == 0 || by_row(&used->at[i - 1], &used->at[i]) != 0)
+		{
+			rows[masks.n] = used->at[i].row;
+			ids_add(&masks, 0);
+		}
+		masks.at[masks.n - 1] |= MEMBER_BIT(used->at[i].part);
+	}
+	args[0] = tids_datum(rows, masks.n);
+	args[1] = ids_datum(&masks);
+	store_do(Q_READY_DROP, args, NULL);
+}
+
 void
 pick_finish(Pick *k)
 {
 	for (int i = 0; i < k->nruns; i++)
 		for (int m = 0; m < k->runs[i].members; m++)
-			use_up(k, &k->runs[i].rows[m]);
+			use_up(k, &k->runs[i].places[m]);
 	if (k->used.n > 0)
-	{
-		Datum		args[] = {tids_datum(k->used.at, k->used.n)};
-
-		store_do(Q_READY_DROP, args, NULL);
-	}
+		drop_used(&k->used);
 	if (k->collided.n > 0)
 	{
 		Datum		args[] = {ids_datum(&k->blockers), ids_datum(&k->collided)};

@@ -456,6 +456,16 @@ route_any_outputs(void)
 }
 
 bool
+route_several_outputs(int32 job)
+{
+	load_routes();
+	for (int i = 0; any_declared[OUTPUTS] && i < njobs; i++)
+		if (jobs[i].id == job)
+			return ntemplates[OUTPUTS][i] > 0 || functions[OUTPUTS][i].function != NULL;
+	return false;
+}
+
+bool
 route_any_limits(void)
 {
 	load_routes();

@@ -66,6 +66,10 @@ extern char *rows_text(const Rows *rows, int row, int column);
 extern void rows_ids(const Rows *rows, int row, int column, Ids *ids);
 extern void rows_free(Rows *rows);
 
+/* Sets of ids are bitmaps: of 64 neighbours, which are a block, a bit each. */
+#define MEMBER_BLOCK(id)	((id) >> 6)
+#define MEMBER_BIT(id)		((int64) (UINT64CONST(1) << ((id) & 63)))
+
 /* The ids of a bitmap; those of all bitmaps in columns 0 and 1, then the rows are freed. */
 extern void add_members(int64 block, uint64 mask, Ids *parts);
 extern void members_of_rows(Rows *rows, Ids *parts);

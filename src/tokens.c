@@ -392,14 +392,39 @@ add_queues(Ids *queues)
 	store_do(Q_QUEUE_ADD, args, NULL);
 }
 
-/* Entries of the ready set, with new numbers in the order given. */
+/* Entries of the ready set to be: their columns. */
+typedef struct Entries
+{
+	Ids			seqs;
+	Ids			blocks;
+	Ids			masks;
+	int32	   *jobs;
+	int16	   *ranks;
+	int64		last;			/* the ref that came last */
+} Entries;
+
+/* Whether the ref may share the last entry: it comes next, of the same block and queue. */
+static bool
+shares_entry(const Entries *e, int64 part, int32 job, int16 rank)
+{
+	int			last = e->seqs.n - 1;
+
+	return last >= 0 && e->jobs[last] == job && e->ranks[last] == rank && part > e->last &&
+		e->blocks.at[last] == MEMBER_BLOCK(part) && !route_several_outputs(job);
+}
+
+/*
+ * Entries of the ready set, with new numbers in the order given.  Neighbours
+ * share one; not those that may collide, since what collides must leave alone.
+ */
 void
 ready_add(Call *c, const Ids *parts, bool collided)
 {
-	Ids			seqs = {0};
+	Entries		e = {
+		.jobs = palloc(sizeof(int32) * (parts->n + 1)),
+		.ranks = palloc(sizeof(int16) * (parts->n + 1)),
+	};
 	Ids			queues = {0};
-	int32	   *jobs = palloc(sizeof(int32) * (parts->n + 1));
-	int16	   *ranks = palloc(sizeof(int16) * (parts->n + 1));
 
 	if (parts->n == 0)
 		return;
@@ -407,16 +432,25 @@ ready_add(Call *c, const Ids *parts, bool collided)
 	for (int i = 0; i < parts->n; i++)
 	{
 		const Partition *p = marking_token(&c->m, PARTITION, parts->at[i]);
+		int16		rank = (int16) RANK(p->prio, collided);
 
-		ids_add(&seqs, gate_next());
-		jobs[i] = p->job;
-		ranks[i] = (int16) RANK(p->prio, collided);
-		ids_add(&queues, ((int64) p->job << 16) + (ranks[i] - RANK(PRIORITY_NONE, false)));
-		wait_tell_work(p->job);
+		if (!shares_entry(&e, p->id, p->job, rank))
+		{
+			e.jobs[e.seqs.n] = p->job;
+			e.ranks[e.seqs.n] = rank;
+			ids_add(&e.seqs, gate_next());
+			ids_add(&e.blocks, MEMBER_BLOCK(p->id));
+			ids_add(&e.masks, 0);
+			ids_add(&queues, ((int64) p->job << 16) + (rank - RANK(PRIORITY_NONE, false)));
+			wait_tell_work(p->job);
+		}
+		e.masks.at[e.masks.n - 1] |= MEMBER_BIT(p->id);
+		e.last = p->id;
 	}
 	add_queues(&queues);
 	{
-		Datum		args[] = {ids_datum(&seqs), ids_datum(parts), int32s_datum(jobs, parts->n), int16s_datum(ranks, parts->n)};
+		Datum		args[] = {ids_datum(&e.seqs), ids_datum(&e.blocks), int32s_datum(e.jobs, e.seqs.n),
+		int16s_datum(e.ranks, e.seqs.n), ids_datum(&e.masks)};
 
 		store_do(Q_READY_ADD, args, NULL);
 	}
@@ -718,12 +752,12 @@ write_members(int64 want, Ids *members)
 	ids_sort(members);
 	for (int i = 0; i < members->n; i++)
 	{
-		if (blocks.n == 0 || blocks.at[blocks.n - 1] != members->at[i] >> 6)
+		if (blocks.n == 0 || blocks.at[blocks.n - 1] != MEMBER_BLOCK(members->at[i]))
 		{
-			ids_add(&blocks, members->at[i] >> 6);
+			ids_add(&blocks, MEMBER_BLOCK(members->at[i]));
 			ids_add(&masks, 0);
 		}
-		masks.at[masks.n - 1] |= (int64) (UINT64CONST(1) << (members->at[i] & 63));
+		masks.at[masks.n - 1] |= MEMBER_BIT(members->at[i]);
 	}
 	args[0] = Int64GetDatum(want);
 	args[1] = ids_datum(&blocks);

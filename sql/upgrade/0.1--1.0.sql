@@ -114,7 +114,10 @@ ALTER TABLE databuild.mark RENAME prio TO rank;
 DROP INDEX databuild.ready_queue, databuild.mark_queue;		-- a column of an index keeps its name
 CREATE INDEX ready_queue ON databuild.ready (job_id, rank, seq);
 CREATE INDEX mark_queue ON databuild.mark (queue, job_id, rank, low);
-UPDATE databuild.ready SET rank = rank * 2;
+ALTER TABLE databuild.ready RENAME part TO block;
+ALTER TABLE databuild.ready ADD COLUMN mask bigint;
+UPDATE databuild.ready SET rank = rank * 2, block = block >> 6, mask = 1::bigint << (block & 63)::int;
+ALTER TABLE databuild.ready ALTER COLUMN mask SET NOT NULL;
 UPDATE databuild.mark SET rank = rank * 2 WHERE queue = 'r';
 
 DROP FUNCTION databuild.fold(bigint);

@@ -161,6 +161,12 @@ route_any_inputs(void)
 }
 
 bool
+route_several_outputs(int32 job)
+{
+	return route_any_outputs();
+}
+
+bool
 route_any_outputs(void)
 {
 	for (int id = 1; id <= nparts(); id++)

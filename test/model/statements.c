@@ -1079,13 +1079,19 @@ st_edges(const Datum *args, Rows *rows)
 
 Filter		filter;
 
+/*
+ * A row for each ref, though one entry may have several: an entry goes with its
+ * last ref there, here each by itself, but what stands for nothing any more has
+ * no effect either way.
+ */
 static void
 st_ready_add(const Datum *args, Rows *rows)
 {
 	for (int i = 0; i < ids(args, 0)->n; i++)
+		for EACH(id, (int) ids(args, 4)->at[i])
 		(void) insert_row(READY, (int[])
 						  {
-							  (int) ids(args, 0)->at[i], (int) ids(args, 1)->at[i], (int) ids(args, 2)->at[i], (int) ids(args, 3)->at[i]
+							  (int) ids(args, 0)->at[i], id, (int) ids(args, 2)->at[i], (int) ids(args, 3)->at[i]
 						  });
 }
 
