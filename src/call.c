@@ -17,9 +17,6 @@
 #define AGENDA_SHARE	100
 #define TIMER_SHARE		100
 
-/* No event row names more tokens than this; a larger one becomes several. */
-#define EVENT_MOST		10000
-
 void *
 core_alloc(size_t size)
 {
@@ -73,6 +70,15 @@ void
 call_now(Call *c)
 {
 	c->now = clock_now();
+	c->reserved.n = 0;
+}
+
+void
+call_reserve(Call *c, int n)
+{
+	call_now(c);
+	while (c->reserved.n < n)
+		ids_add(&c->reserved, gate_next());
 }
 
 static Ids
@@ -206,6 +212,7 @@ void
 call_write(Call *c)
 {
 	call_log(c);
+	c->reserved.n = 0;
 	write_back(c, &c->logged);
 	memset(&c->logged, 0, sizeof(c->logged));
 }

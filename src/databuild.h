@@ -240,8 +240,8 @@ extern bool route_any_inputs(void);
 extern bool route_any_outputs(void);
 extern bool route_any_limits(void);
 
-/* Whether this job may. */
-extern bool route_several_outputs(int32 job);
+/* Whether this job declares any. */
+extern bool route_declares(int32 job, Declares which);
 
 /*
  * What the templates of the ref's job make of it: its inputs and outputs.
@@ -263,6 +263,9 @@ extern int32 route_by_label(const char *label);
 extern void route_check_pattern(const char *pattern);
 
 /* ---- call.c ---- */
+
+/* No event row names more tokens than this; a larger one becomes several. */
+#define EVENT_MOST	10000
 
 typedef struct Call
 {
@@ -288,6 +291,7 @@ typedef struct Call
 	int64		wants_expired;
 	int64		cycles;
 	struct Names *names;		/* what jobs said of refs: they are asked once a call */
+	Ids			reserved;		/* numbers for the first events, see call_reserve() */
 	int			level;			/* of settings, to close */
 	Caller		caller;
 } Call;
@@ -301,6 +305,14 @@ extern void call_jobs(Call *c);
 
 /* Read the clock: after the locks are held. */
 extern void call_now(Call *c);
+
+/*
+ * Read the clock and draw the numbers of the next events, which must be about
+ * nothing but what this call puts into the tables: nobody else can have an
+ * event on it before, so that they need not be drawn after the locks.  Given
+ * back by call_now(), and when events have been written.
+ */
+extern void call_reserve(Call *c, int n);
 
 /* Log and evolve what was decided; the tables follow with call_apply(). */
 extern void call_log(Call *c);

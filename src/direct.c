@@ -46,7 +46,7 @@ static const Direct directs[N_QUERIES] = {
 	[Q_READY_LOOK] = {direct_at_rest, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}, {"ticket"}}},
 	[Q_REFS_KNOWN] = {direct_fetch, "partition", "partition_ref_key", LOCK_NONE, {{"ref"}, {"id"}}},
 	[Q_REFS_INSERT] = {direct_insert_refs, "partition", "partition_ref_key", LOCK_NONE,
-	{{"id"}, {"ref"}, {"job_id"}, {"since"}, {"state"}, {"prio"}, {"run"}, {"live_run"}, {"ticket"}}},
+	{{"id"}, {"ref"}, {"job_id"}, {"since"}, {"state"}, {"prio"}, {"ticket"}, {"run"}, {"live_run"}}},
 	[Q_TROUBLE] = {direct_fetch, "trouble", "trouble_pkey", LOCK_NONE,
 	{{"part"}, {"attempts"}, {"misses"}, {"retry_at"}, {"cause"}, {"note"}, {"changed"}}},
 	[Q_OUTPUTS] = {direct_fetch, "output", "output_pkey", LOCK_NONE, {{"part"}, {"outputs"}}},

@@ -23,7 +23,7 @@ typedef struct Refs
 	Datum	   *refs;
 	Elements	jobs;
 	int			n;
-	Datum		since;
+	const Datum *same;			/* since, state, prio, ticket of all */
 	const Direct *d;
 	Rows	   *rows;			/* what was put in */
 	bool		alone;			/* nobody else has any of them */
@@ -34,9 +34,8 @@ static void
 fill_slot(const Opened *o, const Refs *r, int i, TupleTableSlot *slot)
 {
 	const Datum values[] = {
-		Int64GetDatum(gate_next_of("partition_id_seq")), r->refs[i], direct_element(&r->jobs, i), r->since,
-		CharGetDatum(net_place_letter(PARTITION, P_MISSING)), Int16GetDatum(PRIORITY_NONE),
-		Int64GetDatum(0), Int64GetDatum(0), Int64GetDatum(0)
+		Int64GetDatum(gate_next_of("partition_id_seq")), r->refs[i], direct_element(&r->jobs, i),
+		r->same[0], r->same[1], r->same[2], r->same[3], Int64GetDatum(0), Int64GetDatum(0)
 	};
 
 	Assert(o->ncolumns == lengthof(values));
@@ -135,7 +134,7 @@ insert_all(void *arg)
 bool
 direct_insert_refs(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
-	Refs		r = {.d = d,.jobs = direct_elements(args[1]),.since = args[2],.rows = rows};
+	Refs		r = {.d = d,.jobs = direct_elements(args[1]),.same = args + 2,.rows = rows};
 	ErrorData  *error;
 
 	if (GetCurrentTransactionNestLevel() > 1)

@@ -44,6 +44,23 @@ ends_an_instance(Call *c, const Event *e)
 	return false;
 }
 
+/* The next of those that were drawn before, or a new one. */
+static int64
+number_of(Call *c, const Event *e)
+{
+	int64		number;
+
+	if (c->reserved.n == 0)
+	{
+		if (ends_an_instance(c, e))
+			(void) gate_enter_ends();
+		return gate_next();
+	}
+	number = c->reserved.at[0];
+	memmove(c->reserved.at, c->reserved.at + 1, sizeof(int64) * --c->reserved.n);
+	return number;
+}
+
 static void
 append_row(Call *c, Event *e)
 {
@@ -54,9 +71,7 @@ append_row(Call *c, Event *e)
 
 	if (e->at == 0)
 		e->at = c->now;
-	if (ends_an_instance(c, e))
-		(void) gate_enter_ends();
-	e->id = gate_next();
+	e->id = number_of(c, e);
 	args[0] = Int64GetDatum(e->id);
 	args[1] = TimestampTzGetDatum(e->at);
 	args[2] = text_datum(net_event(e->kind)->name);

@@ -9,6 +9,11 @@
  * for another session that is inserting the same ref, and both go in the same
  * order.  Only then are the ones that existed locked, in the order of their
  * ids.
+ *
+ * Where it is clear what becomes of new refs, they are put in as that, so that
+ * they need not be changed at once: a want of nothing but new refs of one job
+ * that declares nothing has them queued.  The numbers of its events are drawn
+ * before, since a ticket is one of them.
  */
 #include "store.h"
 
@@ -135,21 +140,47 @@ known_event(Call *c, int32 job)
 	return e;
 }
 
-/* Those of the refs, which are in order, that nobody else has put in; likewise. */
+/* Whether a want of these refs has nothing to do but to queue them. */
+static bool
+all_queued(const Call *c, const int32 *jobs, int n)
+{
+	const Job  *job = marking_job(&c->m, jobs[0]);
+
+	if (job == NULL || job->is_source || n > EVENT_MOST || route_declares(job->id, INPUTS) || route_declares(job->id, OUTPUTS))
+		return false;
+	for (int i = 1; i < n; i++)
+		if (jobs[i] != jobs[0])
+			return false;
+	return true;
+}
+
+/*
+ * Those of the refs, which are in order, that nobody else has put in; likewise.
+ * priority: of a want that names all of them and no others, or PRIORITY_NONE.
+ */
 static Known *
-insert_refs(Call *c, const Datum *refs, int n, int *nfresh)
+insert_refs(Call *c, const Datum *refs, int n, int32 priority, int *nfresh)
 {
 	Known	   *known = palloc(sizeof(Known) * (n + 1));
 	Ids			fresh = {0};
 	int32	   *jobs = palloc(sizeof(int32) * (n + 1));
-	Datum		args[3];
+	int64		ticket = 0;
+	Datum		args[6];
 	Rows		rows;
 
 	for (int i = 0; i < n; i++)
 		jobs[i] = route(refs[i], false);
+	if (priority != PRIORITY_NONE && all_queued(c, jobs, n))
+	{
+		call_reserve(c, 3);		/* known, wanted, queued */
+		ticket = c->reserved.at[2];
+	}
 	args[0] = refs_datum(refs, n);
 	args[1] = int32s_datum(jobs, n);
 	args[2] = TimestampTzGetDatum(c->now);
+	args[3] = CharGetDatum(net_place_letter(PARTITION, ticket != 0 ? P_QUEUED : P_MISSING));
+	args[4] = Int16GetDatum((int16) (ticket != 0 ? priority : PRIORITY_NONE));
+	args[5] = Int64GetDatum(ticket);
 	rows = store_rows(Q_REFS_INSERT, args, NULL);
 	for (int i = 0; i < rows.n; i++)
 	{
@@ -158,6 +189,7 @@ insert_refs(Call *c, const Datum *refs, int n, int *nfresh)
 
 		p->ref = ref;
 		p->was = P_MISSING;
+		p->put_in = ticket;
 		ids_add(&known_event(c, rows_int32(&rows, i, 2))->parts, p->id);
 		ids_add(&fresh, p->id);
 		known[i] = (Known)
@@ -166,6 +198,8 @@ insert_refs(Call *c, const Datum *refs, int n, int *nfresh)
 		};
 	}
 	*nfresh = rows.n;
+	if (rows.n < n)
+		c->reserved.n = 0;
 	rows_free(&rows);
 	pfree(DatumGetPointer(args[0]));
 	pfree(DatumGetPointer(args[1]));
@@ -185,8 +219,8 @@ ids_of_both(const Known *a, int na, const Known *b, int nb)
 	return ids;
 }
 
-Ids
-name_refs(Call *c, const Datum *refs, int n, bool needed)
+static Ids
+name(Call *c, const Datum *refs, int n, bool needed, int32 priority)
 {
 	int			nknown;
 	int			nunknown;
@@ -205,7 +239,7 @@ name_refs(Call *c, const Datum *refs, int n, bool needed)
 		for (int i = 0; needed && i < nunknown; i++)
 			(void) route(unknown[i], true);
 		unknown = unknown_closure(c, unknown, nunknown, &nunknown);
-		fresh = insert_refs(c, unknown, nunknown, &nfresh);
+		fresh = insert_refs(c, unknown, nunknown, nknown == 0 ? priority : PRIORITY_NONE, &nfresh);
 		pfree(unknown);
 		/* unless others were in it, or put in besides, these are what was lacking */
 		if (nfresh < nunknown || nknown + nfresh > n)
@@ -222,6 +256,18 @@ name_refs(Call *c, const Datum *refs, int n, bool needed)
 	return ids;
 }
 
+Ids
+name_refs(Call *c, const Datum *refs, int n, bool needed)
+{
+	return name(c, refs, n, needed, PRIORITY_NONE);
+}
+
+Ids
+name_wanted(Call *c, const Datum *refs, int n, int32 priority)
+{
+	return name(c, refs, n, true, priority);
+}
+
 void
 lock_named(Call *c, const Ids *named, const Ids *more)
 {
@@ -234,7 +280,8 @@ lock_named(Call *c, const Ids *named, const Ids *more)
 		ids_add(&others, more->at[i]);
 	ids_sort(&others);
 	(void) load_partitions(c, &others, LOCK_WAIT);
-	call_now(c);
+	if (c->reserved.n == 0)
+		call_now(c);
 	call_log(c);
 	load_needs(c, named);
 	if (more != NULL)

@@ -456,12 +456,12 @@ route_any_outputs(void)
 }
 
 bool
-route_several_outputs(int32 job)
+route_declares(int32 job, Declares which)
 {
 	load_routes();
-	for (int i = 0; any_declared[OUTPUTS] && i < njobs; i++)
+	for (int i = 0; any_declared[which] && i < njobs; i++)
 		if (jobs[i].id == job)
-			return ntemplates[OUTPUTS][i] > 0 || functions[OUTPUTS][i].function != NULL;
+			return ntemplates[which][i] > 0 || functions[which][i].function != NULL;
 	return false;
 }
 

@@ -136,6 +136,9 @@ extern void write_back(Call *c, const Events *events);
  */
 extern Ids	name_refs(Call *c, const Datum *refs, int n, bool needed);
 
+/* Likewise, needed, for a want of that priority, of which the next events are. */
+extern Ids	name_wanted(Call *c, const Datum *refs, int n, int32 priority);
+
 /* The ids of refs that must be known; 42704 for one that is not. */
 extern Ids	find_refs(const Datum *refs, int n);
 

@@ -293,9 +293,11 @@ write_partitions(const TokenMap *unsorted)
 
 	for (int i = 0; i < map->n; i++)
 	{
-		const Partition *p = map->tokens[i];
+		Partition  *p = map->tokens[i];
+		bool		is_there = p->put_in != 0 && p->place == P_QUEUED && p->ticket == p->put_in;
 
-		if (!p->dirty)
+		p->put_in = 0;
+		if (!p->dirty || is_there)
 			continue;
 		ids_add(&u.ids, p->id);
 		u.states[u.n] = net_place_letter(PARTITION, (int) p->place);
@@ -410,7 +412,7 @@ shares_entry(const Entries *e, int64 part, int32 job, int16 rank)
 	int			last = e->seqs.n - 1;
 
 	return last >= 0 && e->jobs[last] == job && e->ranks[last] == rank && part > e->last &&
-		e->blocks.at[last] == MEMBER_BLOCK(part) && !route_several_outputs(job);
+		e->blocks.at[last] == MEMBER_BLOCK(part) && !route_declares(job, OUTPUTS);
 }
 
 /*

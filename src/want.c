@@ -200,7 +200,7 @@ databuild_want(PG_FUNCTION_ARGS)
 	check_key(fcinfo);
 	c = call_begin();
 	want = gate_next_of("want_id_seq");
-	parts = name_refs(c, refs, n, true);
+	parts = name_wanted(c, refs, n, priority);
 	if (!PG_ARGISNULL(7))
 		holder = take_key(c, PG_GETARG_DATUM(7), want, &parts);
 	if (holder == 0)

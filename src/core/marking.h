@@ -93,6 +93,8 @@ typedef struct Partition
 	PartitionPlace was;			/* its place and ticket when it was loaded */
 	int64_t		old_ticket;
 	int32_t		old_prio;
+	int64_t		put_in;			/* the ticket with which it was put into the
+								 * tables as queued already, or 0 */
 	bool		troubled;		/* it had a row of databuild.trouble then */
 	bool		dirty;
 } Partition;

@@ -161,9 +161,9 @@ route_any_inputs(void)
 }
 
 bool
-route_several_outputs(int32 job)
+route_declares(int32 job, Declares which)
 {
-	return route_any_outputs();
+	return which == INPUTS ? route_any_inputs() : route_any_outputs();
 }
 
 bool
