@@ -270,8 +270,11 @@ BEGIN
 		SELECT f.id, u.want_id, w.run_id = 0 FROM f, unnest(f.ids) AS u(want_id)
 		JOIN (SELECT id, run_id FROM f AS w WHERE w.machine = 'want') AS w ON w.id = u.want_id WHERE f.machine = 'partition'),
 	d AS (INSERT INTO databuild.ready (seq, block, job_id, rank, mask)
-		SELECT nextval('databuild.serial'), id >> 6, job_id, prio * 2, 1::bigint << (id & 63)::int FROM
-			(SELECT * FROM f WHERE machine = 'partition' AND state = 'Q' ORDER BY total, id) AS q),
+		SELECT nextval('databuild.serial'), q.block, q.job_id, q.prio * 2, q.mask FROM
+			(SELECT f.id >> 6 AS block, f.job_id, f.prio, bit_or(1::bigint << (f.id & 63)::int) AS mask
+				FROM f LEFT JOIN databuild.job j ON j.job_id = f.job_id WHERE f.machine = 'partition' AND f.state = 'Q'
+				GROUP BY f.total, 1, 2, 3, CASE WHEN j.outputs IS NOT NULL OR j.outputs_function IS NOT NULL THEN f.id END
+				ORDER BY f.total, min(f.id)) AS q),
 	e AS (INSERT INTO databuild.timer (at, kind, ids)
 		SELECT until, 'R', array_agg(id) FROM f WHERE machine = 'partition' AND state = 'R' GROUP BY until),
 	g AS (INSERT INTO databuild.want (want_id, created_at, ended_at, run_id, derivative, total, prio, state, data_timestamp, due_at, expires_at, source, comment, key)
