@@ -480,46 +480,35 @@ timer_add(char kind, const Ids *times, const Ids *ids)
 			wait_tell_work(0);
 }
 
-/* Places in the queues for what became claimable. */
+/*
+ * Places in the queues for what became claimable, and timers for what backs
+ * off: with each new ticket, since the clock of whoever worked off the timer
+ * for the last one may be ahead of ours.
+ */
 static void
 write_ready(Call *c)
 {
 	const TokenMap *map = &c->m.map[PARTITION];
 	Ids			parts = {0};
+	Ids			times = {0};
+	Ids			backing_off = {0};
 
 	for (int i = 0; i < map->n; i++)
 	{
 		Partition  *p = map->tokens[i];
-		bool		claimable = p->place == P_QUEUED ||
-			(p->place == P_UP_FOR_RETRY && p->retry_at <= c->now);
 
-		if (!p->dirty || !claimable || p->ticket == p->old_ticket)
+		if (!p->dirty || p->ticket == p->old_ticket)
 			continue;
-		ids_add(&parts, p->id);
-	}
-	ready_add(c, &parts, false);
-}
-
-/* Timers for what backs off. */
-static void
-write_timers(Call *c, const Events *events)
-{
-	Ids			times = {0};
-	Ids			ids = {0};
-
-	for (int i = 0; i < events->n; i++)
-	{
-		const Event *e = events->at[i];
-
-		if (e->kind != EV_BACKED_OFF || e->until <= c->now)
-			continue;
-		for (int k = 0; k < e->parts.n; k++)
+		if (p->place == P_QUEUED || (p->place == P_UP_FOR_RETRY && p->retry_at <= c->now))
+			ids_add(&parts, p->id);
+		else if (p->place == P_UP_FOR_RETRY)
 		{
-			ids_add(&times, e->until);
-			ids_add(&ids, e->parts.at[k]);
+			ids_add(&times, p->retry_at);
+			ids_add(&backing_off, p->id);
 		}
 	}
-	timer_add('R', &times, &ids);
+	ready_add(c, &parts, false);
+	timer_add('R', &times, &backing_off);
 }
 
 /* What changed while they made it is published now. */
@@ -873,7 +862,7 @@ settle_partitions(Call *c)
 
 /* What needs nothing but arrays, which of a million partitions take more than their tokens: gone afterwards. */
 static void
-write_columns(Call *c, const Events *events)
+write_columns(Call *c)
 {
 	MemoryContext arrays = AllocSetContextCreate(CurrentMemoryContext, "databuild columns", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(arrays);
@@ -881,7 +870,6 @@ write_columns(Call *c, const Events *events)
 	write_partitions(&c->m.map[PARTITION]);
 	write_trouble(&c->m.map[PARTITION]);
 	write_ready(c);
-	write_timers(c, events);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(arrays);
 }
@@ -892,7 +880,7 @@ write_back(Call *c, const Events *events)
 	CHECK_FOR_INTERRUPTS();
 	if (events->n > 0)
 		wait_tell_moves();
-	write_columns(c, events);
+	write_columns(c);
 	write_runs(c);
 	write_notes(c, events);
 	write_publications(events);
