@@ -47,6 +47,7 @@ begin(void (*gate) (void))
 	c = palloc0(sizeof(Call));
 	c->caller = caller;
 	c->level = level;
+	c->not_first = TransactionIdIsValid(GetTopTransactionIdIfAny());
 	gate();
 	library_is_present();
 	call_jobs(c);

@@ -285,6 +285,8 @@ typedef struct Call
 	Ids			uncovered;		/* partitions that lost a want */
 	Ids			covered;		/* that got one that does not name them */
 	Ids			began_to_wait;	/* must watch, and be no cycle */
+	Ids			declared;		/* new ones with an input that others may move meanwhile */
+	bool		not_first;		/* the transaction has written before */
 	Ids			may_circle;		/* to be searched for cycles */
 	Ids			circled_once;	/* likewise, for the second time */
 	int64		runs_lost;		/* for tick */

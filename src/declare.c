@@ -495,6 +495,23 @@ log_declared(Call *c, EventKind kind, const Declared *d)
 	e->others = d->others;
 }
 
+/* Those that need what this call does not hold: whoever moves that does not see them yet. */
+static void
+note_declared(Call *c, const Declared *d)
+{
+	int			next = 0;
+
+	for (int i = 0; i < d->parts.n; i++)
+	{
+		int			held = 0;
+
+		for (int k = 0; k < d->sizes.at[i]; k++)
+			held += marking_token(&c->m, PARTITION, d->others.at[next++]) != NULL;
+		if (held < d->sizes.at[i])
+			ids_add(&c->declared, d->parts.at[i]);
+	}
+}
+
 /*
  * Work out, write and log the inputs and outputs of partitions in the marking,
  * all of which are new.
@@ -509,6 +526,7 @@ declare_parts(Call *c, const Ids *parts)
 		d = work_out(c, parts, false, INPUTS);
 		write_inputs(&d);
 		log_declared(c, EV_DECLARED, &d);
+		note_declared(c, &d);
 	}
 	if (route_any_outputs())
 	{

@@ -31,8 +31,9 @@
 /*
  * Entries for partitions or wants, and how to look at them: 'l' for what
  * somebody else held; 's', a second look, for a waiting partition of which all
- * is known but whether its input is on the move; 'w' for what is declared to
- * need the partition; 'c' for itself, if what it collided with is over.
+ * is known but whether its input is on the move; 'd', likewise for one of
+ * which nobody could see what it is declared to need; 'w' for what is declared
+ * to need the partition; 'c' for itself, if what it collided with is over.
  */
 static void
 leave_entries(const Ids *parts, const Ids *wants, char how)
@@ -237,13 +238,14 @@ take_out_unmoved(Call *c, Ids *ids)
 }
 
 /*
- * Those that go on waiting watch what they lack.  A new watch on an input that
- * this call does not hold is worth a second look.  Where nothing else will
- * wake it (rely), so is one that is left from an earlier wait, when nobody
- * looked for it, and a lost input, which may be going back to work.
+ * Those that go on waiting watch what they lack.  Returns those that are worth
+ * a second look: a new watch on an input that this call does not hold.  Where
+ * nothing else will wake it (rely), so is one that is left from an earlier
+ * wait, when nobody looked for it, and a lost input, which may be going back to
+ * work.
  */
-static void
-watch(Call *c, const Ids *ids, bool rely)
+static Ids
+set_watches(Call *c, const Ids *ids, bool rely)
 {
 	Ids			upstreams = {0};
 	Ids			waiters = {0};
@@ -278,6 +280,14 @@ watch(Call *c, const Ids *ids, bool rely)
 		if (marking_token(&c->m, PARTITION, p->lacking) == NULL)
 			ids_add(&again, p->id);
 	}
+	return again;
+}
+
+static void
+watch(Call *c, const Ids *ids, bool rely)
+{
+	Ids			again = set_watches(c, ids, rely);
+
 	leave_entries(&again, &none, 's');
 }
 
@@ -665,15 +675,54 @@ tell_covered(Call *c)
 	leave(&unmoved, &none);
 }
 
+/*
+ * Of these, those that others cannot see to need what they are declared to:
+ * this call has put them in, or perhaps an earlier one of the transaction.
+ */
+static Ids
+not_seen_yet(const Call *c, const Ids *ids)
+{
+	Marking		declared = {0};
+	Ids			some = {0};
+
+	if (!route_any_inputs() || (c->declared.n == 0 && !c->not_first))
+		return some;
+	for (int i = 0; i < c->declared.n; i++)
+		marking_add(&declared, PARTITION, c->declared.at[i]);
+	for (int i = 0; i < ids->n; i++)
+		if (c->not_first || marking_token(&declared, PARTITION, ids->at[i]) != NULL)
+			ids_add(&some, ids->at[i]);
+	return some;
+}
+
+static Ids
+without(const Ids *ids, const Ids *others)
+{
+	Marking		m = {0};
+	Ids			rest = {0};
+
+	for (int i = 0; i < others->n; i++)
+		marking_add(&m, PARTITION, others->at[i]);
+	for (int i = 0; i < ids->n; i++)
+		if (marking_token(&m, PARTITION, ids->at[i]) == NULL)
+			ids_add(&rest, ids->at[i]);
+	return rest;
+}
+
 /* What began to wait looks at its inputs, and watches one. */
 static void
 tell_began(Call *c)
 {
 	Ids			began = c->began_to_wait;
+	Ids			unseen = not_seen_yet(c, &began);
+	Ids			again;
 
 	memset(&c->began_to_wait, 0, sizeof(Ids));
 	look_at(c, &began, &none, true, false);
-	watch(c, &began, true);
+	again = set_watches(c, &began, true);
+	again = without(&again, &unseen);
+	leave_entries(&again, &none, 's');
+	leave_entries(&unseen, &none, 'd');
 }
 
 /* One search at a time: what it finds is written before the next reads. */
@@ -736,6 +785,7 @@ typedef struct Entries
 {
 	Ids			parts;			/* to be looked at with their locks */
 	Ids			collided;		/* those of them that collided with what is over */
+	Ids			declared;		/* those whose declared inputs nobody could see */
 	Ids			seconds;		/* for a second look */
 	Ids			needed;			/* whose waiters are to be told */
 	Ids			wants;
@@ -768,6 +818,8 @@ take_entries(int64 after, int limit)
 			ids_add(how == 's' ? &e.seconds : how == 'w' ? &e.needed : &e.parts, part);
 		if (how == 'c')
 			ids_add(&e.collided, part);
+		if (how == 'd')
+			ids_add(&e.declared, part);
 	}
 	rows_free(&rows);
 	ids_sort(&e.parts);
@@ -844,6 +896,23 @@ second_looks(Call *c, Entries *e)
 		if (marking_token(&over, PARTITION, e->seconds.at[i]) == NULL)
 			ids_add(&e->parts, e->seconds.at[i]);
 	ids_sort(&e->parts);
+}
+
+/*
+ * Looks at what nobody could see to need its inputs are over when none of
+ * these is held by anybody: whoever moves one from then on sees who needs it.
+ * To be asked before the inputs are read.
+ */
+static void
+inputs_on_the_move(const Entries *e, Ids *keep)
+{
+	Datum		args[] = {ids_datum(&e->declared)};
+	Ids			moving = {0};
+
+	if (e->declared.n > 0)
+		moving = store_ids(Q_INPUTS_IN_FLIGHT, args);
+	for (int i = 0; i < moving.n; i++)
+		ids_add(keep, moving.at[i]);
 }
 
 /*
@@ -955,6 +1024,7 @@ look_agenda(Call *c, int limit)
 		return 0;
 	second_collisions(c, &e, &keep);
 	second_looks(c, &e);
+	inputs_on_the_move(&e, &keep);
 	(void) take_out_unmoved(c, &e.parts);
 	taken = look_take(c, &e.parts, &keep);
 	again = those_among(&taken, &e.collided);

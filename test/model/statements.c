@@ -1035,6 +1035,20 @@ st_lost_in_flight(const Datum *args, Rows *rows)
 }
 
 static void
+st_inputs_in_flight(const Datum *args, Rows *rows)
+{
+	for EACH(id, mask_of(ids(args, 0)))
+	{
+		bool		moving = false;
+
+		for EACH(e, world->inputs[id])
+			moving = moving || held_elsewhere(part(e));
+		if (moving)
+			PUT(rows, id);
+	}
+}
+
+static void
 st_downstream(const Datum *args, Rows *rows)
 {
 	int			mask = mask_of(ids(args, 0));
@@ -1263,7 +1277,7 @@ static const struct
 	[Q_INPUTS_AT_WORK] = {st_inputs_at_work}, [Q_WAIT_DROP] = {st_wait_drop}, [Q_WAITERS] = {st_waiters},
 	[Q_NEEDED] = {st_needed},	[Q_WAITERS_OF] = {st_waiters_of}, [Q_INPUTS] = {st_inputs}, [Q_WATCH_TAKE] = {st_watch_take},
 	[Q_WATCH_ADD] = {st_watch_add}, [Q_SETTLED] = {st_settled}, [Q_IN_FLIGHT] = {st_in_flight},
-	[Q_LOST_IN_FLIGHT] = {st_lost_in_flight}, [Q_DOWNSTREAM] = {st_downstream}, [Q_EDGES] = {st_edges},
+	[Q_LOST_IN_FLIGHT] = {st_lost_in_flight}, [Q_INPUTS_IN_FLIGHT] = {st_inputs_in_flight}, [Q_DOWNSTREAM] = {st_downstream}, [Q_EDGES] = {st_edges},
 	[Q_REFS_OF] = {st_refs_of}, [Q_READY_ADD] = {st_ready_add}, [Q_QUEUE_ADD] = {st_nothing},
 	[Q_QUEUES] = {st_queues}, [Q_READY_TAKE] = {st_ready_take}, 
 	[Q_READY_LOOK] = {st_ready_look}, [Q_READY_DROP] = {st_ready_drop}, [Q_AGENDA_ADD] = {st_agenda_add},
