@@ -461,22 +461,38 @@ SELECT * FROM (SELECT j.label, most, x.event_id, sum(x.step) OVER (PARTITION BY 
 SQL
 }
 
+# What comes from outside is published, what has failed is tried again. How many.
+sub mend
+{
+	my ($node, $database) = @_;
+	my @counts = split /\n/, $node->safe_psql($database // 'postgres', <<'SQL');
+SELECT coalesce(sum(n), 0) FROM (SELECT databuild.publish(array_agg(ref)), count(*) AS n FROM databuild.partitions
+	WHERE state <> 'live' AND (ref LIKE 'src/%' OR ref LIKE 'nojob/%') HAVING count(*) > 0) AS p;
+SELECT coalesce(sum(n), 0) FROM (SELECT databuild.retry(array_agg(ref)) AS n FROM databuild.partitions WHERE state = 'failed' HAVING count(*) > 0) AS r;
+SQL
+
+	return $counts[0] + $counts[1];
+}
+
 # In the end: everything is wanted once more and worked off, nothing is stuck; what had failed or comes from outside is
-# mended and published, and then all wants are successful.
+# mended and published, and then all wants are successful. What is mended may then wait in a circle, if something that
+# it needs had missed it meanwhile: so it is mended until there is no more, which each time takes a miss away.
 sub ends_well
 {
 	my ($node, $database) = @_;
+	my $rounds = 0;
 
 	define_world($node, $database);
 	want_all($node, $database);
 	note('drained: ' . drain($node, $database) . ' runs');
 	stuck($node, 'drained', $database);
 	sound($node, 'drained', $database);
-	$node->safe_psql($database // 'postgres', <<'SQL');
-SELECT databuild.publish(array_agg(ref)) FROM databuild.partitions WHERE state <> 'live' AND (ref LIKE 'src/%' OR ref LIKE 'nojob/%') HAVING count(*) > 0;
-SELECT databuild.retry(array_agg(ref)) FROM databuild.partitions WHERE state = 'failed' HAVING count(*) > 0;
-SQL
-	note('drained again: ' . drain($node, $database) . ' runs');
+	while ($rounds < 10 && mend($node, $database) > 0)
+	{
+		$rounds++;
+		note('mended, and drained: ' . drain($node, $database) . ' runs');
+		stuck($node, 'mended', $database);
+	}
 	none($node, 'once the causes are mended everything that is wanted gets live',
 		"SELECT want_id, state, total, live FROM databuild.wants WHERE ended_at IS NULL AND state <> 'successful'", $database);
 	return sound($node, 'in the end', $database);
