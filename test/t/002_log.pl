@@ -86,7 +86,7 @@ append_to_file("$dir/read_to_the_end", 'x');
 is(reap(\@readers), 0, 'both readers came to the end');
 cmp_ok($late, '>', 0, "events with greater numbers were committed before others ($late times seen)");
 
-my ($wrong) = books($node, $dir, map { "$dir/book.$_" } 1 .. $SESSIONS);
+my $wrong = books($node, $dir, map { "$dir/book.$_" } 1 .. $SESSIONS);
 
 is($wrong, '', 'no errors but those that may be');
 foreach my $name (sort keys %readers)

@@ -97,7 +97,7 @@ is(reap(\@sessions), 0, 'all sessions came to their end, some of them in the mid
 $control = session_of($standby);
 end_prepared($control, '0 s');
 
-my ($errors) = books($standby, $dir, map { "$dir/book.$_" } 1 .. 12);
+my $errors = books($standby, $dir, map { "$dir/book.$_" } 1 .. 12);
 
 is($errors, '', 'no errors but those that may be');
 sound($standby, 'promoted');

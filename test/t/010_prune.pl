@@ -107,7 +107,7 @@ sleep 1;
 append_to_file("$dir/over", 'x');
 is(reap(\@sessions, sub { end_prepared($control, '1 s') }), 0, 'all sessions came to their end');
 
-my ($wrong) = books($node, $dir, map { "$dir/book.$_" } 1 .. 4);
+my $wrong = books($node, $dir, map { "$dir/book.$_" } 1 .. 4);
 my @times = sort { $a <=> $b } split /\n/, slurp_file("$dir/stopwatch");
 
 is($wrong, '', 'no errors but those that may be');

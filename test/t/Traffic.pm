@@ -19,7 +19,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(define_world want_all traffic hold_runs report_held end_prepared books broken_promises ends_well chance some);
+our @EXPORT = qw(define_world want_all traffic hold_runs report_held end_prepared books never_worked broken_promises ends_well chance some);
 
 # Several definitions of each job, the first being the one that work goes on with in the end.
 my %DEFINITIONS = (
@@ -371,12 +371,10 @@ sub end_prepared
 
 # ----- what they were told, and what the log says ----------------------------------------------------------------
 
-# The books into a table, with notes on what was done. Returns what went wrong that must not, and which calls never
-# worked.
-sub books
+# What the books say: the lines, and how often each call had which outcome, and which SQLSTATE there was.
+sub said_in
 {
-	my ($node, $dir, @files) = @_;
-	my @lines = map { split /\n/, slurp_file($_) } @files;
+	my @lines = map { split /\n/, slurp_file($_) } @_;
 	my %outcomes;
 	my %states;
 
@@ -384,20 +382,38 @@ sub books
 	{
 		my (undef, $op, $outcome, $state) = split /\t/, $line;
 
-		$outcomes{$op}{$outcome}++;
-		$states{$state}++;
+		$outcomes{$op}{ $outcome // '' }++;
+		$states{ $state // '' }++;
 	}
-	foreach my $op (sort keys %outcomes)
+	return (\@lines, \%outcomes, \%states);
+}
+
+# Which calls were made and never worked, by books that may be written just now; not drop_job(), which what is wanted
+# keeps from it.
+sub never_worked
+{
+	my (undef, $outcomes) = said_in(@_);
+
+	return join ' ', grep { $_ ne 'drop' && !$outcomes->{$_}{ok} } sort keys %$outcomes;
+}
+
+# The books into a table, with notes on what was done. Returns what went wrong that must not.
+sub books
+{
+	my ($node, $dir, @files) = @_;
+	my ($lines, $outcomes, $states) = said_in(@files);
+
+	foreach my $op (sort keys %$outcomes)
 	{
-		note(sprintf '%-16s %s', $op, join ' ', map { "$_ " . ($outcomes{$op}{$_} // 0) } qw(ok no maybe));
+		note(sprintf '%-16s %s', $op, join ' ', map { "$_ " . ($outcomes->{$op}{$_} // 0) } qw(ok no maybe));
 	}
-	note('states: ' . join ' ', map { "$_ $states{$_}" } sort keys %states);
-	append_to_file("$dir/told", join '', map { "$_\n" } grep { !/^wrong/ } @lines);
+	note('states: ' . join ' ', map { "$_ $states->{$_}" } sort keys %$states);
+	append_to_file("$dir/told", join '', map { "$_\n" } grep { !/^wrong/ } @$lines);
 	$node->safe_psql('postgres', <<"SQL");
 CREATE TABLE told (tag text PRIMARY KEY, op text, outcome text, state text, about text, result text);
 COPY told FROM '$dir/told';
 SQL
-	return (some_of(10, map { /^wrong\t(.*)/ ? $1 : () } @lines), join ' ', grep { $_ ne 'drop' && !$outcomes{$_}{ok} } sort keys %outcomes);
+	return some_of(10, map { /^wrong\t(.*)/ ? $1 : () } @$lines);
 }
 
 # What was acknowledged has happened, what was refused has not, and nothing was made by two at any time: from the
