@@ -602,7 +602,7 @@ print_timer(FILE *to, const Action *a)
 static const char *
 how_name(int how)
 {
-	return how == 's' ? " (second look)" : how == 'w' ? " (its waiters)" : "";
+	return how == 's' ? " (second look)" : how == 'd' ? " (all inputs)" : how == 'w' ? " (its waiters)" : "";
 }
 
 /* In the canonical state before the step. */

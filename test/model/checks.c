@@ -336,6 +336,26 @@ check_blocked(void)
 	return NULL;
 }
 
+/* What it is declared to need, and is not live, a want that it waits for covers. */
+static const char *
+check_needs(void)
+{
+	for (int id = 1; id <= nparts(); id++)
+	{
+		int			covered = 0;
+
+		if (!is_at(id, P_UPSTREAM_BUILDING) || has_entry(id))
+			continue;
+		FOR_ROWS(t, WAITS)
+			if (t->c[WT_WAITER] == id)
+			covered |= members(t->c[WT_WANT]);
+		for EACH(e, inputs_of(id) & ~covered)
+			if (!is_at(e, P_LIVE))
+				return wrong("%s does not want %s, which it is declared to need", part_name(id), part_name(e));
+	}
+	return NULL;
+}
+
 const char *
 check_state(void)
 {
@@ -351,7 +371,8 @@ check_state(void)
 		(found = check_taints()) != NULL ||
 		(found = check_queues()) != NULL ||
 		(found = check_wants()) != NULL ||
-		(found = check_blocked()) != NULL)
+		(found = check_blocked()) != NULL ||
+		(found = check_needs()) != NULL)
 		return found;
 	return check_lost();
 }
@@ -364,8 +385,11 @@ load_marking(Marking *m)
 	memset(m, 0, sizeof(Marking));
 	FOR_ROWS(r, PARTITIONS)
 	{
-		Partition  *p = marking_add(m, PARTITION, r->c[P_ID]);
+		Partition  *p;
 
+		if (r->c[P_KNOWN] == 0)
+			continue;
+		p = marking_add(m, PARTITION, r->c[P_ID]);
 		p->place = (PartitionPlace) r->c[P_PLACE];
 		p->job = r->c[P_JOB];
 		p->prio = r->c[P_PRIO];

@@ -358,7 +358,7 @@ check_replay(uint32_t i)
 
 	arena_reset();
 	qsort(logged, (size_t) nlogged, sizeof(Logged), by_event_id);
-	for (int id = 1; id <= nparts(); id++)
+	for EACH(id, ~world->late)
 	{
 		Event	   *e = events_add(&events, EV_KNOWN);
 

@@ -196,23 +196,54 @@ route_by_label(const char *label)
 	return 0;
 }
 
-/* All refs of a world are known from its beginning, with what they need and make. */
+static int
+part_by_name(const char *ref)
+{
+	return (int) (strchr(world->refs, ref[0]) - world->refs) + 1;
+}
+
 int32
 route_ref(const char *ref, int len)
 {
-	model_bug("ref %s is routed", ref);
+	return world->made_by[part_by_name(ref) - 1] - '0';
 }
 
+/* In the order of their names, which is that of their ids. */
 Datum *
 unknown_closure(Call *c, const Datum *refs, int n, int *nall)
 {
-	model_bug("a ref is not known");
+	Datum	   *all = palloc(sizeof(Datum) * MOST_PARTS);
+	int			mask = 0;
+	int			before = -1;
+
+	for (int i = 0; i < n; i++)
+		mask |= BIT(part_by_name(TextDatumGetCString(refs[i])));
+	while (mask != before)
+	{
+		before = mask;
+		for EACH(id, before)
+			mask |= world->inputs[id] & world->late;
+	}
+	*nall = 0;
+	for EACH(id, mask)
+		if (!is_known(id))
+			all[(*nall)++] = CStringGetTextDatum(part_name(id));
+	return all;
 }
 
+/* As declare.c notes it; what they need is seen with the refs, see inputs_of(). */
 void
 declare_parts(Call *c, const Ids *parts)
 {
-	model_bug("a ref is declared");
+	for (int i = 0; i < parts->n; i++)
+	{
+		bool		held = true;
+
+		for EACH(id, world->inputs[parts->at[i]])
+			held = held && marking_token(&c->m, PARTITION, id) != NULL;
+		if (!held)
+			ids_add(&c->declared, parts->at[i]);
+	}
 }
 
 /* ---- clock, gate, numbers ---- */

@@ -32,7 +32,7 @@ typedef enum TableId
 } TableId;
 
 /* Columns.  The first of each table is what rows are found by. */
-enum {P_ID, P_PLACE, P_JOB, P_PRIO, P_RUN, P_LIVE_RUN, P_TICKET, P_ATTEMPTS, P_MISSES, P_RETRY, P_CAUSE, P_CHANGED, P_COLUMNS};
+enum {P_ID, P_PLACE, P_JOB, P_PRIO, P_RUN, P_LIVE_RUN, P_TICKET, P_ATTEMPTS, P_MISSES, P_RETRY, P_CAUSE, P_CHANGED, P_KNOWN, P_COLUMNS};
 enum {R_ID, R_PLACE, R_JOB, R_ATTEMPT, R_LEASE, R_OUTPUTS, R_COLUMNS};
 enum {W_ID, W_PLACE, W_PRIO, W_RUN, W_DERIVATIVE, W_TOTAL, W_EXPIRES, W_SPEC, W_COLUMNS};
 enum {M_WANT, M_MASK, M_COLUMNS};
@@ -113,6 +113,7 @@ typedef struct World
 	const char *refs;			/* ids from 1, one letter each */
 	Job			jobs[MOST_JOBS + 1];	/* up to the first with id 0 */
 	const char *made_by;		/* for each ref the digit of its job */
+	int			late;			/* mask: not known before a call names them */
 	int			inputs[MOST_PARTS + 1];	/* masks by id */
 	int			outputs[MOST_PARTS + 1];	/* all that its run makes, if more than itself */
 	WantSpec	wants[MOST_WANTS];
@@ -181,6 +182,7 @@ extern PartitionPlace place(int id);
 extern bool is_at(int id, PartitionPlace place);
 extern bool is_waiting(int id);
 extern bool is_lost(int id);
+extern bool is_known(int id);
 
 #define FOR_ROWS(r, table) for (Row *r = NULL; (r = next_row(table, r)) != NULL;)
 
@@ -221,6 +223,7 @@ struct SPITupleTable
 
 /* What statements say, for checks. */
 extern int	members(int want);
+extern int	inputs_of(int id);
 extern int	edges_of(int id);
 extern int	cover_of(int id);
 extern Row *watch_of(int waiter, int upstream);

@@ -242,11 +242,18 @@ members(int want)
 	return m == NULL ? 0 : m->c[M_MASK];
 }
 
+/* What it is declared to need; of a ref that the session does not know, nothing. */
+int
+inputs_of(int id)
+{
+	return is_known(id) ? world->inputs[id] : 0;
+}
+
 /* What it waits for, or is declared to need. */
 int
 edges_of(int id)
 {
-	int			mask = world->inputs[id];
+	int			mask = inputs_of(id);
 
 	FOR_ROWS(t, WAITS)
 		if (t->c[WT_WAITER] == id && !t->c[WT_DECLARED])
@@ -266,7 +273,7 @@ waiters_of(int id, bool in_flight)
 			if (t->c[WT_WANT] == m->c[M_WANT] && !t->c[WT_DECLARED])
 		mask |= BIT(t->c[WT_WAITER]);
 	for (int w = 1; w <= nparts(); w++)
-		if (has(world->inputs[w], id) && (is_waiting(w) || (in_flight && held_elsewhere(part(w)))))
+		if (has(inputs_of(w), id) && (is_waiting(w) || (in_flight && held_elsewhere(part(w)))))
 			mask |= BIT(w);
 	return mask;
 }
@@ -420,8 +427,22 @@ st_refs_known(const Datum *args, Rows *rows)
 {
 	for (int i = 0; i < ids(args, 0)->n; i++)
 		for (int id = 1; id <= nparts(); id++)
-			if (strcmp((char *) (intptr_t) ids(args, 0)->at[i], part_name(id)) == 0)
+			if (strcmp((char *) (intptr_t) ids(args, 0)->at[i], part_name(id)) == 0 && is_known(id))
 				PUT(rows, pointer(part_name(id)), id);
+}
+
+/* Who inserts a ref that somebody else is inserting waits for him. */
+static void
+st_refs_insert(const Datum *args, Rows *rows)
+{
+	for (int i = 0; i < ids(args, 0)->n; i++)
+		for (int id = 1; id <= nparts(); id++)
+			if (strcmp((char *) (intptr_t) ids(args, 0)->at[i], part_name(id)) == 0)
+			{
+				lock_or_wait(part(id));
+				change_row(PARTITIONS, part(id))->c[P_KNOWN] = 1;
+				PUT(rows, id, pointer(part_name(id)), ids(args, 1)->at[i]);
+			}
 }
 
 static void
@@ -804,7 +825,7 @@ cover_of(int id)
 		if (covers(w, id))
 		greatest = Max(greatest, w->c[W_PRIO]);
 	for (int n = 1; n <= nparts(); n++)
-		if (has(world->inputs[n], id) && waits_as_declared(n, id))
+		if (has(inputs_of(n), id) && waits_as_declared(n, id))
 			greatest = Max(greatest, part(n)->c[P_PRIO]);
 	return greatest;
 }
@@ -820,7 +841,7 @@ st_cover(const Datum *args, Rows *rows)
 			FOR_ROWS(w, WANTS)
 				moving = moving || (covers(w, id) && held_elsewhere(w));
 			for (int n = 1; n <= nparts(); n++)
-				moving = moving || (has(world->inputs[n], id) && waits_as_declared(n, id) && held_elsewhere(part(n)));
+				moving = moving || (has(inputs_of(n), id) && waits_as_declared(n, id) && held_elsewhere(part(n)));
 			PUT(rows, id, cover_of(id), moving);
 		}
 }
@@ -864,7 +885,7 @@ static void
 st_needs(const Datum *args, Rows *rows)
 {
 	for EACH(id, mask_of(ids(args, 0)))
-		for EACH(i, world->inputs[id])
+		for EACH(i, inputs_of(id))
 			if (place(i) != P_LIVE)
 			{
 				bool		covered = false;
@@ -881,7 +902,7 @@ st_inputs_at_work(const Datum *args, Rows *rows)
 	int			mask = 0;
 
 	for EACH(id, mask_of(ids(args, 0)))
-		mask |= world->inputs[id];
+		mask |= inputs_of(id);
 	for EACH(i, mask)
 		if (!is_at_rest(i))
 			PUT(rows, i);
@@ -915,7 +936,7 @@ st_needed(const Datum *args, Rows *rows)
 	int			needed = 0;
 
 	for (int w = 1; w <= nparts(); w++)
-		needed |= world->inputs[w];
+		needed |= inputs_of(w);
 	for EACH(id, mask_of(ids(args, 0)) & needed)
 		PUT(rows, id);
 }
@@ -1041,7 +1062,7 @@ st_inputs_in_flight(const Datum *args, Rows *rows)
 	{
 		bool		moving = false;
 
-		for EACH(e, world->inputs[id])
+		for EACH(e, inputs_of(id))
 			moving = moving || held_elsewhere(part(e));
 		if (moving)
 			PUT(rows, id);
@@ -1070,7 +1091,7 @@ st_edges(const Datum *args, Rows *rows)
 	int			mask = mask_of(ids(args, 0));
 
 	for EACH(id, mask)
-		for EACH(e, world->inputs[id])
+		for EACH(e, inputs_of(id))
 			if (is_waiting(e))
 				PUT(rows, id, e);
 	FOR_ROWS(w, WANTS)
@@ -1258,7 +1279,7 @@ static const struct
 	[Q_TAKEN] = {st_taken}, [Q_TAKEN_ADD] = {st_taken_add}, [Q_TAKEN_DROP] = {st_taken_drop},
 	[Q_COLLISION_ADD] = {st_collision_add}, [Q_COLLISION_TAKE] = {st_collision_take},
 	[Q_COLLIDED] = {st_collided}, [Q_COLLISION_OVER] = {st_collision_over}, [Q_CONFIGS] = {st_nothing},
-	[Q_REFS_KNOWN] = {st_refs_known}, [Q_PARTITIONS_WAIT] = {st_partitions, WAITING},
+	[Q_REFS_KNOWN] = {st_refs_known}, [Q_REFS_INSERT] = {st_refs_insert}, [Q_PARTITIONS_WAIT] = {st_partitions, WAITING},
 	[Q_PARTITIONS_SKIP] = {st_partitions, SKIPPING}, [Q_TROUBLE] = {st_trouble},
 	[Q_PARTITIONS_WRITE] = {st_partitions_write}, [Q_TROUBLE_WRITE] = {st_trouble_write},
 	[Q_TROUBLE_CLEAR] = {st_trouble_clear}, [Q_RUNS_WAIT] = {st_runs, WAITING},

@@ -106,6 +106,12 @@ is_lost(int id)
 	return is_at(id, P_FAILED) || is_at(id, P_UPSTREAM_FAILED);
 }
 
+bool
+is_known(int id)
+{
+	return part(id)->c[P_KNOWN] != 0;
+}
+
 Row *
 insert_row(TableId table, const int *values)
 {
@@ -749,7 +755,7 @@ decode(const uint8_t *bytes)
 	}
 }
 
-/* All refs are known and missing; nobody wants anything. */
+/* All refs but late ones are known and missing; nobody wants anything. */
 void
 first_state(void)
 {
@@ -757,7 +763,7 @@ first_state(void)
 	session = 0;
 	for (int id = 1; id <= nparts(); id++)
 	{
-		int			p[P_COLUMNS] = {[P_ID] = id,[P_PLACE] = P_MISSING,[P_JOB] = world->made_by[id - 1] - '0',[P_PRIO] = PRIORITY_NONE};
+		int			p[P_COLUMNS] = {[P_ID] = id,[P_PLACE] = P_MISSING,[P_JOB] = world->made_by[id - 1] - '0',[P_PRIO] = PRIORITY_NONE,[P_KNOWN] = !has(world->late, id)};
 
 		(void) insert_row(PARTITIONS, p);
 	}
