@@ -13,6 +13,7 @@ TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 WORK=                 # the private directory, also the server's socket directory: its path must be short
 PGBIN=                # where the server's programs are
 INSTALLED=            # the copy whose files are in the server's own directories, if they had to go there
+AT_EXIT=              # a function to be called first when all is tidied up
 FORBIDDEN=            # set while the packages' default cluster is forbidden
 CREATECLUSTER=/etc/postgresql-common/createcluster.d
 
@@ -94,6 +95,7 @@ tidy_up()
 	trap - EXIT
 	trap '' HUP INT TERM
 	set +e
+	[ -z "$AT_EXIT" ] || "$AT_EXIT"
 	# shellcheck disable=SC2046
 	kill $(jobs -p) 2>/dev/null
 	allow_default_cluster
