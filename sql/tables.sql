@@ -423,7 +423,7 @@ CREATE TABLE databuild.agenda
 	by			xid8		NOT NULL,
 	part		bigint		NOT NULL,				-- look at this partition, or
 	want_id		bigint		NOT NULL,				-- at whether this want is done
-	how			"char"		NOT NULL				-- 'l' at it; 'c' what it collided with is over; 's' only whether its input is on the move; 'd' at it, until nothing that it is declared to need is on the move; 'w' at what is declared to need it
+	how			"char"		NOT NULL				-- 'l' at it; 'c' what it collided with is over; 's' only whether its input is on the move; 'd' likewise, and at all that it is declared to need; 'w' at what is declared to need it
 );
 
 CREATE INDEX agenda_seq ON databuild.agenda (seq);

@@ -47,7 +47,7 @@ begin(void (*gate) (void))
 	c = palloc0(sizeof(Call));
 	c->caller = caller;
 	c->level = level;
-	c->not_first = TransactionIdIsValid(GetTopTransactionIdIfAny());
+	c->declared_before = declares_here();
 	gate();
 	library_is_present();
 	call_jobs(c);

@@ -286,7 +286,7 @@ typedef struct Call
 	Ids			covered;		/* that got one that does not name them */
 	Ids			began_to_wait;	/* must watch, and be no cycle */
 	Ids			declared;		/* new ones with an input that others may move meanwhile */
-	bool		not_first;		/* the transaction has written before */
+	bool		declared_before;	/* an earlier call of the transaction had such */
 	Ids			may_circle;		/* to be searched for cycles */
 	Ids			circled_once;	/* likewise, for the second time */
 	int64		runs_lost;		/* for tick */

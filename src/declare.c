@@ -17,6 +17,7 @@
  */
 #include "store.h"
 
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -495,6 +496,15 @@ log_declared(Call *c, EventKind kind, const Declared *d)
 	e->others = d->others;
 }
 
+/* The transaction that has declared what others cannot see. */
+static TransactionId declaring = InvalidTransactionId;
+
+bool
+declares_here(void)
+{
+	return TransactionIdIsValid(declaring) && declaring == GetTopTransactionIdIfAny();
+}
+
 /* Those that need what this call does not hold: whoever moves that does not see them yet. */
 static void
 note_declared(Call *c, const Declared *d)
@@ -510,6 +520,8 @@ note_declared(Call *c, const Declared *d)
 		if (held < d->sizes.at[i])
 			ids_add(&c->declared, d->parts.at[i]);
 	}
+	if (c->declared.n > 0)
+		declaring = GetTopTransactionId();
 }
 
 /*

@@ -31,9 +31,9 @@
 /*
  * Entries for partitions or wants, and how to look at them: 'l' for what
  * somebody else held; 's', a second look, for a waiting partition of which all
- * is known but whether its input is on the move; 'd', likewise for one of
- * which nobody could see what it is declared to need; 'w' for what is declared
- * to need the partition; 'c' for itself, if what it collided with is over.
+ * is known but whether its input is on the move; 'd', likewise, and at all that
+ * it is declared to need, which nobody could see; 'w' for what is declared to
+ * need the partition; 'c' for itself, if what it collided with is over.
  */
 static void
 leave_entries(const Ids *parts, const Ids *wants, char how)
@@ -227,7 +227,7 @@ take_out_unmoved(Call *c, Ids *ids)
 			const Partition *p = marking_token(&m, PARTITION, seen.at[i]);
 
 			marking_add(&out, PARTITION, p->id);
-			if (p->place == P_BUILDING || p->place == P_FAILED)
+			if (p->place == P_BUILDING || p->place == P_FAILED || p->place == P_LIVE)
 				ids_add(&at_work, p->id);
 		}
 	for (int i = 0; i < ids->n; i++)
@@ -450,20 +450,18 @@ tell_waiters(Call *c, const Ids *lost)
 /*
  * Who begins to wait in another session reads its declared inputs as they were
  * before this call, and is not seen to wait by it: so they are told again.
+ * Nor is it seen what is declared in a transaction that is still open, so that
+ * goes for all.
  */
 static void
 tell_lost(Call *c)
 {
 	Ids			lost = c->lost;
-	Datum		args[] = {ids_datum(&lost)};
-	Ids			needed;
 
 	memset(&c->lost, 0, sizeof(Ids));
 	tell_waiters(c, &lost);
-	if (!route_any_inputs())
-		return;
-	needed = store_ids(Q_NEEDED, args);
-	leave_entries(&needed, &none, 'w');
+	if (route_any_inputs())
+		leave_entries(&lost, &none, 'w');
 }
 
 /* Those of the wants that the call holds or can get are in the marking. */
@@ -653,6 +651,23 @@ tell_uncovered(Call *c)
 	leave(&busy, &none);
 }
 
+/* Those of the ids that are among the others, or those that are not; both in order. */
+static Ids
+among(const Ids *ids, const Ids *others, bool wanted)
+{
+	Ids			some = {0};
+	int			k = 0;
+
+	for (int i = 0; i < ids->n; i++)
+	{
+		while (k < others->n && others->at[k] < ids->at[i])
+			k++;
+		if ((k < others->n && others->at[k] == ids->at[i]) == wanted)
+			ids_add(&some, ids->at[i]);
+	}
+	return some;
+}
+
 /* Partitions that got a derivative want, of which nobody has told them. */
 static void
 tell_covered(Call *c)
@@ -660,6 +675,7 @@ tell_covered(Call *c)
 	Ids			covered = c->covered;
 	Ids			busy = {0};
 	Ids			not_live;
+	Ids			went_live;
 	Ids			unmoved;
 	Ids			taken;
 	Datum		args[1];
@@ -668,45 +684,14 @@ tell_covered(Call *c)
 	ids_sort(&covered);
 	args[0] = ids_datum(&covered);
 	not_live = store_ids(Q_NOT_LIVE, args);
+	ids_sort(&not_live);
+	went_live = among(&covered, &not_live, false);
 	unmoved = take_out_unmoved(c, &not_live);
 	taken = look_take(c, &not_live, &busy);
 	look(c, &taken, &none, true, true);
 	leave(&busy, &none);
 	leave(&unmoved, &none);
-}
-
-/*
- * Of these, those that others cannot see to need what they are declared to:
- * this call has put them in, or perhaps an earlier one of the transaction.
- */
-static Ids
-not_seen_yet(const Call *c, const Ids *ids)
-{
-	Marking		declared = {0};
-	Ids			some = {0};
-
-	if (!route_any_inputs() || (c->declared.n == 0 && !c->not_first))
-		return some;
-	for (int i = 0; i < c->declared.n; i++)
-		marking_add(&declared, PARTITION, c->declared.at[i]);
-	for (int i = 0; i < ids->n; i++)
-		if (c->not_first || marking_token(&declared, PARTITION, ids->at[i]) != NULL)
-			ids_add(&some, ids->at[i]);
-	return some;
-}
-
-static Ids
-without(const Ids *ids, const Ids *others)
-{
-	Marking		m = {0};
-	Ids			rest = {0};
-
-	for (int i = 0; i < others->n; i++)
-		marking_add(&m, PARTITION, others->at[i]);
-	for (int i = 0; i < ids->n; i++)
-		if (marking_token(&m, PARTITION, ids->at[i]) == NULL)
-			ids_add(&rest, ids->at[i]);
-	return rest;
+	leave(&went_live, &none);	/* who takes it back before we commit does not see that it is wanted */
 }
 
 /* What began to wait looks at its inputs, and watches one. */
@@ -714,13 +699,18 @@ static void
 tell_began(Call *c)
 {
 	Ids			began = c->began_to_wait;
-	Ids			unseen = not_seen_yet(c, &began);
+	Ids			unseen;
 	Ids			again;
 
 	memset(&c->began_to_wait, 0, sizeof(Ids));
 	look_at(c, &began, &none, true, false);
 	again = set_watches(c, &began, true);
-	again = without(&again, &unseen);
+	ids_sort(&again);
+	ids_sort(&began);
+	ids_sort(&c->declared);
+	/* others cannot see what these are declared to need: this call has put them in, or one before it */
+	unseen = c->declared_before ? began : among(&began, &c->declared, true);
+	again = among(&again, &unseen, false);
 	leave_entries(&again, &none, 's');
 	leave_entries(&unseen, &none, 'd');
 }
@@ -815,16 +805,15 @@ take_entries(int64 after, int limit)
 		if (part == 0)
 			ids_add(&e.wants, rows_int64(&rows, i, 3));
 		else
-			ids_add(how == 's' ? &e.seconds : how == 'w' ? &e.needed : &e.parts, part);
+			ids_add(how == 's' ? &e.seconds : how == 'd' ? &e.declared : how == 'w' ? &e.needed : &e.parts, part);
 		if (how == 'c')
 			ids_add(&e.collided, part);
-		if (how == 'd')
-			ids_add(&e.declared, part);
 	}
 	rows_free(&rows);
 	ids_sort(&e.parts);
 	ids_sort(&e.collided);
 	ids_sort(&e.seconds);
+	ids_sort(&e.declared);
 	ids_sort(&e.needed);
 	return e;
 }
@@ -871,48 +860,42 @@ second_collisions(Call *c, Entries *e, Ids *keep)
 	e->seconds = others;
 }
 
-/*
- * Second looks that are over without a lock: one snapshot shows the watch in
- * place and the input neither live nor held by anybody.  Whoever finishes the
- * input from then on sees the watch.  The others are looked at like all.
- */
+/* Of these looks, those that the query does not show to be over are to be made under a lock. */
 static void
-second_looks(Call *c, Entries *e)
+settle(Call *c, Entries *e, const Ids *looks, Statement query)
 {
-	Datum		args[1];
+	Datum		args[] = {ids_datum(looks)};
 	Ids			settled;
 	Marking		over = {0};
 
-	if (e->seconds.n == 0)
+	if (looks->n == 0)
 		return;
-	args[0] = ids_datum(&e->seconds);
-	settled = store_ids(Q_SETTLED, args);
+	settled = store_ids(query, args);
 	for (int i = 0; i < settled.n; i++)
 	{
 		marking_add(&over, PARTITION, settled.at[i]);
 		ids_add(&c->circled_once, settled.at[i]);
 	}
-	for (int i = 0; i < e->seconds.n; i++)
-		if (marking_token(&over, PARTITION, e->seconds.at[i]) == NULL)
-			ids_add(&e->parts, e->seconds.at[i]);
+	for (int i = 0; i < looks->n; i++)
+		if (marking_token(&over, PARTITION, looks->at[i]) == NULL)
+			ids_add(&e->parts, looks->at[i]);
 	ids_sort(&e->parts);
 }
 
 /*
- * Looks at what nobody could see to need its inputs are over when none of
- * these is held by anybody: whoever moves one from then on sees who needs it.
- * To be asked before the inputs are read.
+ * Second looks that are over without a lock: one snapshot shows the watch in
+ * place and the input neither live nor held by anybody.  Whoever finishes the
+ * input from then on sees the watch.  Likewise those at what nobody could see
+ * to need its inputs, if all that are not live are wanted, and none is lost:
+ * whoever moves one and has not committed yet leaves an entry for those who
+ * need it, which is worked off by somebody who sees them.  The others are
+ * looked at like all.
  */
 static void
-inputs_on_the_move(const Entries *e, Ids *keep)
+second_looks(Call *c, Entries *e)
 {
-	Datum		args[] = {ids_datum(&e->declared)};
-	Ids			moving = {0};
-
-	if (e->declared.n > 0)
-		moving = store_ids(Q_INPUTS_IN_FLIGHT, args);
-	for (int i = 0; i < moving.n; i++)
-		ids_add(keep, moving.at[i]);
+	settle(c, e, &e->seconds, Q_SETTLED);
+	settle(c, e, &e->declared, Q_SETTLED_WHOLLY);
 }
 
 /*
@@ -1024,7 +1007,6 @@ look_agenda(Call *c, int limit)
 		return 0;
 	second_collisions(c, &e, &keep);
 	second_looks(c, &e);
-	inputs_on_the_move(&e, &keep);
 	(void) take_out_unmoved(c, &e.parts);
 	taken = look_take(c, &e.parts, &keep);
 	again = those_among(&taken, &e.collided);

@@ -164,6 +164,9 @@ extern Datum *unknown_closure(Call *c, const Datum *refs, int n, int *nall);
 /* Write and log the declared inputs and outputs of new partitions. */
 extern void declare_parts(Call *c, const Ids *parts);
 
+/* Whether a call of this transaction has declared what needs something that it does not hold. */
+extern bool declares_here(void);
+
 /* Likewise of known ones, where they changed; those whose inputs did. */
 extern Ids	declare_anew(Call *c, const Ids *parts);
 

@@ -231,6 +231,13 @@ unknown_closure(Call *c, const Datum *refs, int n, int *nall)
 	return all;
 }
 
+/* A transaction is one call. */
+bool
+declares_here(void)
+{
+	return false;
+}
+
 /* As declare.c notes it; what they need is seen with the refs, see inputs_of(). */
 void
 declare_parts(Call *c, const Ids *parts)

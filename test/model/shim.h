@@ -41,8 +41,6 @@ typedef char text;
 #define pg_attribute_noreturn() __attribute__((noreturn))
 #define pg_unreachable() __builtin_unreachable()
 #define CHECK_FOR_INTERRUPTS() ((void) 0)
-#define GetTopTransactionIdIfAny() 0	/* a transaction is one call */
-#define TransactionIdIsValid(xid) ((xid) != 0)
 
 /* ---- memory ---- */
 

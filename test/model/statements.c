@@ -881,19 +881,23 @@ st_wait_add(const Datum *args, Rows *rows)
 		(void) insert_row(WAITS, (int[]) {(int) ids(args, 0)->at[i], number(args, 1), DatumGetBool(args[2])});
 }
 
+/* A want that it waits for covers the input. */
+static bool
+wants_input(int id, int input)
+{
+	FOR_ROWS(t, WAITS)
+		if (t->c[WT_WAITER] == id && has(members(t->c[WT_WANT]), input))
+			return true;
+	return false;
+}
+
 static void
 st_needs(const Datum *args, Rows *rows)
 {
 	for EACH(id, mask_of(ids(args, 0)))
 		for EACH(i, inputs_of(id))
 			if (place(i) != P_LIVE)
-			{
-				bool		covered = false;
-
-				FOR_ROWS(t, WAITS)
-					covered = covered || (t->c[WT_WAITER] == id && has(members(t->c[WT_WANT]), i));
-				PUT(rows, id, i, covered);
-			}
+				PUT(rows, id, i, wants_input(id, i));
 }
 
 static void
@@ -928,17 +932,6 @@ st_waiters(const Datum *args, Rows *rows)
 		mask |= waiters_of(id, true);
 	for EACH(w, mask)
 		PUT(rows, w);
-}
-
-static void
-st_needed(const Datum *args, Rows *rows)
-{
-	int			needed = 0;
-
-	for (int w = 1; w <= nparts(); w++)
-		needed |= inputs_of(w);
-	for EACH(id, mask_of(ids(args, 0)) & needed)
-		PUT(rows, id);
 }
 
 static void
@@ -1015,16 +1008,34 @@ st_watch_add(const Datum *args, Rows *rows)
 	}
 }
 
+/* It watches an input that is neither live nor lost nor on the move. */
+static bool
+is_settled(int id)
+{
+	for EACH(e, edges_of(id))
+		if (watch_of(id, e) != NULL && place(e) != P_LIVE && !is_lost(e) && !held_elsewhere(part(e)))
+			return place(id) == P_UPSTREAM_BUILDING;
+	return false;
+}
+
 static void
 st_settled(const Datum *args, Rows *rows)
 {
 	for EACH(id, mask_of(ids(args, 0)))
-	{
-		bool		settled = false;
+		if (is_settled(id))
+			PUT(rows, id);
+}
 
-		for EACH(e, edges_of(id))
-			settled = settled || (watch_of(id, e) != NULL && place(e) != P_LIVE && !is_lost(e) && !held_elsewhere(part(e)));
-		if (settled && place(id) == P_UPSTREAM_BUILDING)
+static void
+st_settled_wholly(const Datum *args, Rows *rows)
+{
+	for EACH(id, mask_of(ids(args, 0)))
+	{
+		bool		wholly = is_settled(id);
+
+		for EACH(e, inputs_of(id))
+			wholly = wholly && (place(e) == P_LIVE || (!is_lost(e) && wants_input(id, e)));
+		if (wholly)
 			PUT(rows, id);
 	}
 }
@@ -1050,20 +1061,6 @@ st_lost_in_flight(const Datum *args, Rows *rows)
 
 		for EACH(e, edges_of(id))
 			moving = moving || (is_lost(e) && held_elsewhere(part(e)));
-		if (moving)
-			PUT(rows, id);
-	}
-}
-
-static void
-st_inputs_in_flight(const Datum *args, Rows *rows)
-{
-	for EACH(id, mask_of(ids(args, 0)))
-	{
-		bool		moving = false;
-
-		for EACH(e, inputs_of(id))
-			moving = moving || held_elsewhere(part(e));
 		if (moving)
 			PUT(rows, id);
 	}
@@ -1296,9 +1293,9 @@ static const struct
 	[Q_MEMBER_DROP] = {st_member_drop}, [Q_COVER] = {st_cover}, [Q_UNHELD] = {st_unheld}, [Q_NOT_LIVE] = {st_not_live},
 	[Q_AT_WORK] = {st_at_work}, [Q_WAIT_ADD] = {st_wait_add}, [Q_NEEDS] = {st_needs},
 	[Q_INPUTS_AT_WORK] = {st_inputs_at_work}, [Q_WAIT_DROP] = {st_wait_drop}, [Q_WAITERS] = {st_waiters},
-	[Q_NEEDED] = {st_needed},	[Q_WAITERS_OF] = {st_waiters_of}, [Q_INPUTS] = {st_inputs}, [Q_WATCH_TAKE] = {st_watch_take},
-	[Q_WATCH_ADD] = {st_watch_add}, [Q_SETTLED] = {st_settled}, [Q_IN_FLIGHT] = {st_in_flight},
-	[Q_LOST_IN_FLIGHT] = {st_lost_in_flight}, [Q_INPUTS_IN_FLIGHT] = {st_inputs_in_flight}, [Q_DOWNSTREAM] = {st_downstream}, [Q_EDGES] = {st_edges},
+	[Q_WAITERS_OF] = {st_waiters_of}, [Q_INPUTS] = {st_inputs}, [Q_WATCH_TAKE] = {st_watch_take},
+	[Q_WATCH_ADD] = {st_watch_add}, [Q_SETTLED] = {st_settled}, [Q_SETTLED_WHOLLY] = {st_settled_wholly}, [Q_IN_FLIGHT] = {st_in_flight},
+	[Q_LOST_IN_FLIGHT] = {st_lost_in_flight}, [Q_DOWNSTREAM] = {st_downstream}, [Q_EDGES] = {st_edges},
 	[Q_REFS_OF] = {st_refs_of}, [Q_READY_ADD] = {st_ready_add}, [Q_QUEUE_ADD] = {st_nothing},
 	[Q_QUEUES] = {st_queues}, [Q_READY_TAKE] = {st_ready_take}, 
 	[Q_READY_LOOK] = {st_ready_look}, [Q_READY_DROP] = {st_ready_drop}, [Q_AGENDA_ADD] = {st_agenda_add},
