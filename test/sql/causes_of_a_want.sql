@@ -4,7 +4,7 @@
 \i :preamble
 
 CREATE FUNCTION pg_temp.why_want(comment text) RETURNS SETOF text LANGUAGE sql AS
-	$$SELECT concat_ws('|', reason, partitions, example, regexp_replace(detail, '(Run|run) \d+', '\1 N'), hint) FROM databuild.why_want(pg_temp.want($1)) WITH ORDINALITY ORDER BY ordinality$$;
+	$$SELECT concat_ws('|', reason, partitions, example, regexp_replace(detail, '(Run|run) \d+', '\1 N'), regexp_replace(hint, 'run \d+', 'run N')) FROM databuild.why_want(pg_temp.want($1)) WITH ORDINALITY ORDER BY ordinality$$;
 SET databuild.now = '2040-01-01 00:00:00+00';
 SELECT databuild.define_job('j', ARRAY['[a-z0-9]+'], max_attempts => 2, backoff => '1 h', lease => '10 min');
 SELECT databuild.define_job('p', ARRAY['p/.*']);
