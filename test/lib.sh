@@ -165,9 +165,16 @@ missing_tools()
 	[ -n "${PG_CONFIG:-}" ] || [ -f /usr/include/postgresql/libpq-fe.h ] || echo libpq-dev
 }
 
+# Others may be at it, who have a lock that is not waited for.
 apt_update()
 {
-	[ -e "$WORK/updated" ] || quietly as_root apt-get update -q || die "apt-get update failed"
+	local tries=150 log
+
+	[ ! -e "$WORK/updated" ] || return 0
+	until log=$(as_root env LC_ALL=C apt-get update -q 2>&1 </dev/null); do
+		[[ $log == *'Could not get lock'* && $((tries--)) -gt 0 ]] || die "apt-get update failed: $log"
+		sleep 2
+	done
 	touch "$WORK/updated"
 }
 
@@ -196,7 +203,7 @@ allow_default_cluster()
 {
 	[ -n "$FORBIDDEN" ] || return 0
 	as_root rm -f "$FORBIDDEN"
-	as_root rmdir -p --ignore-fail-on-non-empty "$CREATECLUSTER"
+	[ ! -d "$CREATECLUSTER" ] || as_root rmdir -p --ignore-fail-on-non-empty "$CREATECLUSTER" 2>/dev/null || true
 	FORBIDDEN=
 }
 
@@ -217,6 +224,17 @@ copy_tree()
 	as_user mkdir "$WORK/$1"
 	tar -C "$TREE" --exclude=./.git -cf - . | as_user tar -C "$WORK/$1" --no-same-owner -xf -
 	quietly make_in "$1" clean
+}
+
+# The tree, built, as $WORK/build: of BUILT, if that names one that is built already.
+built_tree()
+{
+	if [ -n "${BUILT:-}" ]; then
+		as_user cp -a "$BUILT" "$WORK/build"
+	else
+		copy_tree build
+		quietly make_in build -j2
+	fi
 }
 
 # make_in NAME [argument …]: make in the copy.
