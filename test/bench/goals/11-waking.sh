@@ -41,6 +41,7 @@ waiters()
 }
 
 # loss ROUND: batches with 16 workers waiting and without, in turn, since each finds larger tables than the one before.
+# That they begin takes a second of a processor, and is waited for.
 loss()
 {
 	local how
@@ -48,8 +49,8 @@ loss()
 
 	for how in $(in_turn "$1" without with); do
 		if [ "$how" == with ]; then
-			waiters 16 "$(scale 10 4)"
-			sleep 1
+			waiters 16 "$(scale 12 6)"
+			sleep 3
 		fi
 		clients waking databuild-batches -T "$(scale 8 2)" -D "batch=${batches[$how]}$1"
 		rates[$how]=$RATE
