@@ -7,9 +7,11 @@
  * ------------------------------------------------------------------------ */
 
 CREATE FUNCTION databuild.queue_place(part_id bigint, OUT ahead bigint)
-	LANGUAGE sql STABLE SECURITY DEFINER
+	LANGUAGE plpgsql STABLE SECURITY DEFINER		-- to plan it takes longer than to run it: plpgsql keeps the plan
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off
+	SET plan_cache_mode = force_generic_plan
 AS $$
+BEGIN
 	WITH p AS (SELECT id, job_id, prio, ticket FROM databuild.partition WHERE id = part_id),
 	own AS (SELECT q.rank, q.seq FROM p CROSS JOIN LATERAL (SELECT q.rank, q.seq FROM databuild.ready q WHERE q.job_id = p.job_id
 		AND q.rank BETWEEN p.prio * 2 AND p.prio * 2 + 1 AND q.seq > p.ticket AND q.block = p.id >> 6 AND (q.mask >> (p.id & 63)::int) & 1 = 1
@@ -25,7 +27,8 @@ AS $$
 			AND o.state IN ('Q', 'R') AND o.job_id = p.job_id AND o.prio = q.rank >> 1 AND o.ticket < q.seq
 			AND (q.rank > p.rank OR q.seq < p.seq OR o.id < p.id) OFFSET 0) AS o
 		LIMIT 1000)
-	SELECT count(*) FROM before
+	SELECT count(*) INTO ahead FROM before;
+END
 $$;
 COMMENT ON FUNCTION databuild.queue_place IS
 'Internal: how many refs of its job''s queue come before a queued partition, counted up to 1,000.';
@@ -264,7 +267,6 @@ CREATE FUNCTION databuild.why_tree(asked text, max_depth int, max_children int)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
 	SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
 	stack bigint[];				-- to visit, the next one last
 	depths int[];
@@ -355,7 +357,6 @@ CREATE FUNCTION databuild.why_then(asked text, max_depth int, max_children int, 
 	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_nestloop = off
 AS $$
-#variable_conflict use_column
 DECLARE
 	asked_id bigint := (SELECT p.id FROM databuild.partition p WHERE p.ref = asked);
 	last_event bigint;
@@ -464,7 +465,6 @@ CREATE FUNCTION databuild.why_want(want_id bigint)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
-#variable_conflict use_column
 DECLARE
 	asked ALIAS FOR $1;
 	now_ timestamptz := databuild.clock();
@@ -523,7 +523,6 @@ CREATE FUNCTION databuild.lineage(partition text, direction text = 'upstream', m
 	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
-#variable_conflict use_column
 DECLARE
 	asked databuild.partition%ROWTYPE;
 BEGIN
@@ -581,7 +580,6 @@ CREATE FUNCTION databuild.plan(partitions text[])
 	LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
 	SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 BEGIN
 	RETURN QUERY
 	-- the refs, and what those that are not live are declared to need, known or not
