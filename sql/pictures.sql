@@ -42,7 +42,6 @@ COMMENT ON VIEW databuild.state_look IS 'Internal: the states of partitions as p
 CREATE FUNCTION databuild.lineage_dot(partition text, direction text = 'upstream', max_depth int = 10, max_edges int = 500) RETURNS text
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 BEGIN
 	IF max_edges IS NULL OR max_edges < 0 THEN
 		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "max_edges" must not be null or negative';
@@ -72,7 +71,6 @@ CREATE FUNCTION databuild.want_dot(want_id bigint, max_refs int = 100) RETURNS t
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
-#variable_conflict use_column
 DECLARE
 	asked ALIAS FOR $1;
 BEGIN
@@ -211,7 +209,6 @@ CREATE FUNCTION databuild.report_html(want_id bigint) RETURNS text
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET join_collapse_limit = 1
 AS $$
-#variable_conflict use_column
 DECLARE
 	asked ALIAS FOR $1;
 	w record;

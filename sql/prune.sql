@@ -24,7 +24,6 @@ CREATE FUNCTION databuild.prune_step(before timestamptz) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET from_collapse_limit = 1
 AS $$
-#variable_conflict use_variable
 DECLARE
 	-- so many events, and tokens in them, at a time
 	most_events CONSTANT int := 5000;

@@ -406,7 +406,6 @@ CREATE FUNCTION databuild.state_at(at timestamptz)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
-#variable_conflict use_column
 DECLARE
 	last_event bigint;
 BEGIN
