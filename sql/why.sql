@@ -34,28 +34,34 @@ COMMENT ON FUNCTION databuild.queue_place IS
 'Internal: how many refs of its job''s queue come before a queued partition, counted up to 1,000.';
 
 CREATE FUNCTION databuild.inputs_not_live(part_id bigint, OUT lacking bigint, OUT lost bigint, OUT total bigint)
-	LANGUAGE sql STABLE SECURITY DEFINER
+	LANGUAGE plpgsql STABLE SECURITY DEFINER		-- as above
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+	SET plan_cache_mode = force_generic_plan
 AS $$
-	SELECT count(*) FILTER (WHERE p.state <> 'L'), count(*) FILTER (WHERE p.state IN ('F', 'X')), count(*)
+BEGIN
+	SELECT count(*) FILTER (WHERE p.state <> 'L'), count(*) FILTER (WHERE p.state IN ('F', 'X')), count(*) INTO lacking, lost, total
 	FROM (SELECT DISTINCT e.upstream FROM databuild.edge e WHERE e.waiter = part_id) AS e
-	CROSS JOIN LATERAL (SELECT p.state FROM databuild.partition p WHERE p.id = e.upstream OFFSET 0) AS p
+	CROSS JOIN LATERAL (SELECT p.state FROM databuild.partition p WHERE p.id = e.upstream OFFSET 0) AS p;
+END
 $$;
 COMMENT ON FUNCTION databuild.inputs_not_live IS
 'Internal: of the inputs that a partition waits for, how many are not live, how many are failed or upstream_failed, and how many there are.';
 
 CREATE FUNCTION databuild.is_covered(part_id bigint) RETURNS boolean
-	LANGUAGE sql STABLE SECURITY DEFINER
+	LANGUAGE plpgsql STABLE SECURITY DEFINER		-- as above
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
+	SET plan_cache_mode = force_generic_plan
 AS $$
-	SELECT EXISTS (SELECT FROM databuild.member m
+BEGIN
+	RETURN EXISTS (SELECT FROM databuild.member m
 			CROSS JOIN LATERAL (SELECT FROM databuild.want w WHERE w.want_id = m.want_id AND w.state = 'A'
 				AND (w.expires_at > databuild.clock()) IS NOT FALSE AND NOT (w.derivative AND w.run_id = 0) OFFSET 0) AS w
 			WHERE m.block + 0 = part_id >> 6 AND (m.mask >> (part_id & 63)::int) & 1 = 1)
 		OR EXISTS (SELECT FROM databuild.input i
 			CROSS JOIN LATERAL (SELECT t.want_id FROM databuild.wait t WHERE t.waiter = i.part AND t.declared OFFSET 0) AS t
 			CROSS JOIN LATERAL (SELECT m.mask FROM databuild.member m WHERE m.want_id = t.want_id AND m.block = i.block OFFSET 0) AS m
-			WHERE i.block + 0 = part_id >> 6 AND ((i.mask & m.mask) >> (part_id & 63)::int) & 1 = 1)
+			WHERE i.block + 0 = part_id >> 6 AND ((i.mask & m.mask) >> (part_id & 63)::int) & 1 = 1);
+END
 $$;
 COMMENT ON FUNCTION databuild.is_covered IS 'Internal: whether a want in force covers the partition, or one that waits by a shared derivative want is declared to need it.';
 
