@@ -265,17 +265,31 @@ Raises 22023, 42704 (unknown want).';
 
 /*
  * Something to wait for no longer is an entry of the ready set whose job may
- * have another run, something due, or, for who has waited once, something
- * left on the agenda, which may be held up by somebody still.
+ * have another run, something that is due, or something left on the agenda,
+ * which may be held up by somebody still.  While runs go by thousands a second
+ * something is due, and something left, at each moment, and those who claim
+ * work it off: they have a moment for what is due, which is another for each
+ * of those who wait, lest all come at once; and for the agenda as long as
+ * work_left() moves between two looks of ours (else we are patient).
  */
-CREATE FUNCTION databuild.work_due(jobs text[], patient boolean) RETURNS bigint
+CREATE FUNCTION databuild.work_left() RETURNS bigint
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+BEGIN
+	RETURN (SELECT a.seq FROM databuild.agenda_left a ORDER BY a.seq LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION databuild.work_left IS 'Internal: the first entry of the agenda; NULL: none.';
+
+CREATE FUNCTION databuild.work_due(jobs text[], patient boolean) RETURNS bigint
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	unknown text;
 	next_at timestamptz;
-	left_over boolean := EXISTS (SELECT FROM databuild.agenda a);
+	left_over boolean := EXISTS (SELECT FROM databuild.agenda_left);
 BEGIN
 	IF cardinality(jobs) = 0 OR array_position(jobs, NULL) IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'argument "jobs" must not be empty or contain nulls';
@@ -293,7 +307,7 @@ BEGIN
 	THEN
 		RETURN NULL;
 	END IF;
-	next_at := (SELECT n.at FROM databuild.timer n ORDER BY n.at LIMIT 1);
+	next_at := (SELECT n.at + interval '1 s' * (0.1 + random()) FROM databuild.timer_left n ORDER BY n.at LIMIT 1);
 	RETURN CASE WHEN next_at <= databuild.clock() THEN NULL
 		ELSE least(CASE WHEN left_over THEN 1000 ELSE 3600000 END, ceil(extract(epoch FROM next_at - databuild.clock()) * 1000)) END;
 END
@@ -305,7 +319,7 @@ CREATE PROCEDURE databuild.wait_work(jobs text[] = NULL, timeout interval = '30 
 	LANGUAGE C
 	AS 'MODULE_PATHNAME', 'databuild_wait_work';
 COMMENT ON PROCEDURE databuild.wait_work IS
-'Waits until there may be something to claim of these jobs (NULL: of any that the caller may work for), or the timeout has passed: then claim(). Sleeps until another session commits such work or something is due, and sees what COMMIT PREPARED brought within 20 seconds. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
+'Waits until there may be something to claim of these jobs (NULL: of any that the caller may work for), or the timeout has passed: then claim(). Sleeps until another session commits such work, or something has been due for a second (what is due is left to those who claim anyway), and sees what COMMIT PREPARED brought within 20 seconds. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
 Raises 22023, 42501, 42704 (unknown job).';
 
 /* ---- for the views and for why() ---- */

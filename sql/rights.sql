@@ -34,7 +34,7 @@ CREATE VIEW databuild.rights AS
 		('reader', '{place_name,dropped_label,ended_parts,behind,counts_of,clock,bits,at_work}'),		-- for the views
 		('reader', '{jobs,partitions,stale_partitions,wants,want_partitions,late_wants,job_runs,instances,dependencies,taints,
 			taint_partitions,tracked,events,stats,job_stats,partition_counts,worker_jobs,rights}'),
-		('worker', '{claim,heartbeat,succeed,succeed_many,fail,miss,finish_and_claim,wait_work,my_jobs,work_due}'),
+		('worker', '{claim,heartbeat,succeed,succeed_many,fail,miss,finish_and_claim,wait_work,my_jobs,work_due,work_left}'),
 		('any job', '{any_job}'),
 		('some jobs', '{bound_to_jobs}'),
 		('application', '{want,cancel_want,remake,wait_want,want_due,publish,track,untrack,record_change,follow_row}'),
@@ -43,7 +43,7 @@ CREATE VIEW databuild.rights AS
 		('owner', '{replay,feed,feed_event,grant_reader,grant_worker,grant_operator,revoke_role,grant_classes,grant_in_update}'),
 		('owner', '{shut_gates,horizon,fold,nth,in_flight,event_guard,makers,inputs_of,queue_place,inputs_not_live,is_covered,reason_of,causes_of,
 			why_tree,why_then,last_event,count_some,dot_text,html_text,html_time,html_grid,html_runs}'),
-		('owner', '{counted_all,state_look,queue,declared_wait,cover,zero,want_part,edge,log,name_fold,claim_fold,run_note_fold,wanted_fold,want_fold,declared_fold,input_fold,output_fold,taint_fold,
+		('owner', '{counted_all,state_look,queue,agenda_left,timer_left,declared_wait,cover,zero,want_part,edge,log,name_fold,claim_fold,run_note_fold,wanted_fold,want_fold,declared_fold,input_fold,output_fold,taint_fold,
 			taint_part_fold,read_fold,publication_fold,defined_fold,job_fold}'))
 	SELECT c.class, 'EXECUTE' AS privilege, 'ROUTINE ' || p.oid::regprocedure AS object
 	FROM c JOIN pg_proc p ON p.proname = ANY (c.names) AND p.pronamespace = 'databuild'::regnamespace

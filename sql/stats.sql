@@ -115,10 +115,8 @@ AS $$
 				AND p.job_id = k.job_id AND p.prio = k.rank >> 1 AND p.ticket < e.seq OFFSET 0) AS p ON true
 			WHERE p.part IS NOT NULL OR e.n = 100000 LIMIT 1000) AS f ON true
 		GROUP BY 1),
-	u AS MATERIALIZED (SELECT u.run_id FROM databuild.timer n CROSS JOIN LATERAL unnest(n.ids) AS u(run_id)
-		WHERE n.kind = 'L' AND n.at >= coalesce((SELECT '2000-01-01 00:00:00+00'::timestamptz + k.low * interval '1 us'
-			FROM databuild.mark k WHERE k.queue = 't' ORDER BY k.job_id DESC, k.rank DESC, k.low DESC LIMIT 1), '-infinity')
-		ORDER BY n.at LIMIT 20000),
+	u AS MATERIALIZED (SELECT u.run_id FROM databuild.timer_left n CROSS JOIN LATERAL unnest(n.ids) AS u(run_id)
+		WHERE n.kind = 'L' ORDER BY n.at LIMIT 20000),
 	r AS (SELECT r.job_id, count(*) AS runs, count(*) FILTER (WHERE r.lease_at < databuild.clock()) AS overdue
 		FROM (SELECT DISTINCT u.run_id FROM u) AS u
 		CROSS JOIN LATERAL (SELECT r.job_id, r.lease_at FROM databuild.run r WHERE r.run_id = u.run_id AND r.state = 'R' OFFSET 0) AS r
@@ -153,8 +151,7 @@ COMMENT ON VIEW databuild.job_stats IS
 
 CREATE VIEW databuild.stats AS
 	SELECT databuild.clock() AS at, j.paused_jobs, j.queued, j.oldest_queued_at, j.running, j.overdue,
-		(SELECT count(*) FROM (SELECT FROM databuild.agenda a WHERE a.seq > coalesce((SELECT max(k.low) FROM databuild.mark k WHERE k.queue = 'a'), 0)
-			ORDER BY a.seq LIMIT 10000) AS a) AS agenda,
+		(SELECT count(*) FROM (SELECT FROM databuild.agenda_left a ORDER BY a.seq LIMIT 10000) AS a) AS agenda,
 		coalesce(n.live, z.zero)::bigint AS live, coalesce(n.failed, z.zero)::bigint AS failed, coalesce(n.upstream_failed, z.zero)::bigint AS upstream_failed,
 		coalesce(n.partitions, z.zero)::bigint AS partitions,
 		z.zero + (SELECT count(DISTINCT u.want_id) FROM databuild.counted c CROSS JOIN LATERAL unnest(c.late) AS u(want_id)) AS late_wants,

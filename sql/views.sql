@@ -77,6 +77,17 @@ WITH RECURSIVE k AS ((SELECT m.job_id, m.rank, m.low FROM databuild.mark m WHERE
 SELECT job_id, rank, low FROM k;
 COMMENT ON VIEW databuild.queue IS 'Internal: the queues of the ready set, by job and rank, and below which number nothing is left of each.';
 
+CREATE VIEW databuild.agenda_left AS
+	SELECT a.seq FROM databuild.agenda a
+	WHERE a.seq > coalesce((SELECT k.low FROM databuild.mark k WHERE k.queue = 'a' ORDER BY k.job_id DESC, k.rank DESC, k.low DESC LIMIT 1), 0);
+COMMENT ON VIEW databuild.agenda_left IS 'Internal: what is on the agenda, none of which is below its mark.';
+
+CREATE VIEW databuild.timer_left AS
+	SELECT n.at, n.kind, n.ids FROM databuild.timer n
+	WHERE n.at >= coalesce((SELECT '2000-01-01 00:00:00+00'::timestamptz + k.low * interval '1 us'
+		FROM databuild.mark k WHERE k.queue = 't' ORDER BY k.job_id DESC, k.rank DESC, k.low DESC LIMIT 1), '-infinity');
+COMMENT ON VIEW databuild.timer_left IS 'Internal: the timers, none of which is below their mark.';
+
 CREATE VIEW databuild.declared_wait AS
 	SELECT t.want_id, t.waiter, i.block, i.mask & m.mask AS mask
 	FROM databuild.wait t

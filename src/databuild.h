@@ -171,10 +171,11 @@ extern void wait_init(void);
 
 /*
  * Who waits for it is woken when this transaction commits: something of the
- * job may be claimed that could not be (0: of any, or look at the clock); a
- * partition or a want moved.
+ * job may be claimed that could not be (0: of any); something is due at a
+ * time; a partition or a want moved.
  */
 extern void wait_tell_work(int32 job);
+extern void wait_tell_due(TimestampTz at);
 extern void wait_tell_moves(void);
 
 /* ---- ticker.c ---- */

@@ -476,8 +476,7 @@ timer_add(char kind, const Ids *times, const Ids *ids)
 		return;
 	store_do(Q_TIMER_ADD, args, NULL);
 	for (int i = 0; i < times->n; i++)
-		if (times->at[i] < clock_now() + WAIT_LOOK_EACH * INT64CONST(1000))
-			wait_tell_work(0);
+		wait_tell_due(times->at[i]);
 }
 
 /*

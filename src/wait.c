@@ -71,10 +71,15 @@ static struct
 {
 	bool		moves;
 	bool		work;
+	TimestampTz due;			/* the first of the timers that it made; 0: none */
+	bool		nested;			/* which may have been rolled back */
 	int			njobs;
 	int32		jobs[MOST_JOBS];
 	uint32		hashes[MOST_JOBS];
 }			news;
+
+/* When all who wait for work look again, at the latest, since this session told them of a timer. */
+static TimestampTz told_due;
 
 void
 wait_tell_moves(void)
@@ -97,6 +102,31 @@ wait_tell_work(int32 job)
 	}
 	news.jobs[news.njobs] = job;
 	news.hashes[news.njobs++] = job_hash(route_label(job));
+}
+
+void
+wait_tell_due(TimestampTz at)
+{
+	if (news.due == 0 || at < news.due)
+		news.due = at;
+	if (GetCurrentTransactionNestLevel() > 1)
+		news.nested = true;
+}
+
+/*
+ * Whether they might sleep for too long: not if they look again of themselves
+ * before, nor if they do so because of an earlier timer that we told them of.
+ * So a session that claims with short leases has them look once a lease.
+ */
+static bool
+is_due_unseen(void)
+{
+	TimestampTz now = clock_now();
+
+	if (news.due == 0 || news.due >= now + WAIT_LOOK_EACH * INT64CONST(1000) || (told_due > now && told_due <= news.due))
+		return false;
+	told_due = news.nested ? 0 : news.due;
+	return true;
 }
 
 static void
@@ -123,6 +153,8 @@ at_end(XactEvent event, void *arg)
 	(void) arg;
 	if (event == XACT_EVENT_COMMIT)
 	{
+		if (is_due_unseen())
+			news.work = true;
 		if (news.moves)
 			wake(NEWS_MOVES, 0);
 		if (news.work)
@@ -134,7 +166,8 @@ at_end(XactEvent event, void *arg)
 	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
-		news.moves = news.work = false;
+		news.moves = news.work = news.nested = false;
+		news.due = 0;
 		news.njobs = 0;
 	}
 }
@@ -151,10 +184,11 @@ typedef struct Wait
 {
 	LOCKTAG    *tags;			/* the locks by which whoever brings it finds us */
 	int			ntags;
-	const char *query;			/* its only value is how many milliseconds to
-								 * sleep before the next look, or NULL if what
-								 * is waited for is there */
-	Oid			type;			/* of its first parameter */
+	const char *query;			/* how many milliseconds to sleep before the
+								 * next look, or NULL if what is waited for is
+								 * there; what was seen, for the next look */
+	Oid			type;			/* of its first parameter; the second is what
+								 * the last look saw, 0 at first */
 	Datum		value;
 	bool		isnull;
 	TimestampTz deadline;		/* DT_NOEND: none */
@@ -163,7 +197,7 @@ typedef struct Wait
 typedef struct Look
 {
 	const Wait *w;
-	bool		patient;		/* not for the first time */
+	int64		seen;			/* by the last look; by this one */
 	bool		there;
 	long		sleep;			/* else so many milliseconds */
 } Look;
@@ -173,34 +207,36 @@ static bool
 ask(void *arg)
 {
 	Look	   *l = arg;
-	Oid			types[] = {l->w->type, BOOLOID};
-	Datum		values[] = {l->w->value, BoolGetDatum(l->patient)};
+	Oid			types[] = {l->w->type, INT8OID};
+	Datum		values[] = {l->w->value, Int64GetDatum(l->seen)};
+	bool		nothing;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_execute_with_args(l->w->query, 2, types, values, l->w->isnull ? "n " : "  ", true, 1) != SPI_OK_SELECT ||
 		SPI_processed != 1)
 		elog(ERROR, "could not look at what is waited for");
 	l->sleep = (long) DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &l->there));
+	l->seen = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &nothing));
+	if (nothing)
+		l->seen = 0;
 	PopActiveSnapshot();
 	return false;
 }
 
 /* Anew also where the session's transactions keep a snapshot. */
 static bool
-look(const Wait *w, bool patient, long *sleep)
+look(Look *l)
 {
-	Look		l = {.w = w,.patient = patient};
 	ErrorData  *error;
 
 	SPI_commit();
 	(void) set_config_option("transaction_isolation", "read committed", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-	error = subxact_try(ask, &l);
+	error = subxact_try(ask, l);
 	if (error != NULL)
 		ReThrowError(error);
 	InvalidateCatalogSnapshot();
-	*sleep = l.sleep;
-	return !l.there;
+	return !l->there;
 }
 
 static void
@@ -214,18 +250,16 @@ doze(long milliseconds)
 static void
 look_and_doze(const Wait *w)
 {
-	bool		patient = false;
-	long		sleep;
+	Look		l = {.w = w};
 
-	while (look(w, patient, &sleep))
+	while (look(&l))
 	{
 		long		left = w->deadline == DT_NOEND ? WAIT_LOOK_EACH :
 			TimestampDifferenceMilliseconds(GetCurrentTimestamp(), w->deadline);
 
 		if (left <= 0)
 			return;
-		doze(Min(Min(sleep, left), WAIT_LOOK_EACH));
-		patient = true;
+		doze(Min(Min(l.sleep, left), WAIT_LOOK_EACH));
 	}
 }
 
@@ -286,7 +320,7 @@ PG_FUNCTION_INFO_V1(databuild_wait_work);
 Datum
 databuild_wait_work(PG_FUNCTION_ARGS)
 {
-	Wait		w = {.query = "SELECT databuild.work_due(databuild.my_jobs($1), $2)",.type = TEXTARRAYOID};
+	Wait		w = {.query = "SELECT databuild.work_due(databuild.my_jobs($1), l.seq = $2), l.seq FROM databuild.work_left() AS l(seq)",.type = TEXTARRAYOID};
 	Datum	   *labels = NULL;
 	int			n = 0;
 
@@ -308,7 +342,7 @@ Datum
 databuild_wait_want(PG_FUNCTION_ARGS)
 {
 	LOCKTAG		tag;
-	Wait		w = {.tags = &tag,.ntags = 1,.query = "SELECT databuild.want_due($1, $2)",.type = INT8OID};
+	Wait		w = {.tags = &tag,.ntags = 1,.query = "SELECT databuild.want_due($1, $2 <> 0), 1::bigint",.type = INT8OID};
 
 	check_may_commit(fcinfo);
 	set_tag(&tag, NEWS_MOVES, 0);

@@ -360,6 +360,12 @@ wait_tell_work(int32 job)
 }
 
 void
+wait_tell_due(TimestampTz at)
+{
+	(void) at;
+}
+
+void
 wait_tell_moves(void)
 {
 }

@@ -165,6 +165,37 @@ waits("wait_work(ARRAY['a', 'once'], $long)");
 	$session->must('SELECT databuild.succeed(' . claimed('once') . ')');
 }
 
+# While others claim, the clock wakes nobody: they work off what is due, and all the leases that they leave end sometime.
+waits("wait_work(ARRAY['once'], $long)");
+{
+	my ($runs, %looks) = (0);
+	my $until = time + 4;
+
+	while (time < $until)
+	{
+		$session->must("SELECT databuild.want(ARRAY['a/leased/$runs'])");
+		$session->must("SELECT databuild.succeed(run_id) FROM databuild.claim('w', ARRAY['a'], lease => '1 s')");
+		$looks{ looked() } = 1;
+		$runs++;
+	}
+	cmp_ok(scalar keys %looks, '<=', 15, 'looks of who waits while others end ' . $runs . ' runs with short leases: ' . keys %looks);
+	is($session->must("SELECT wait_event_type FROM pg_stat_activity WHERE pid = $backend"), 'Extension', 'it waits still');
+	$session->must("SELECT databuild.want(ARRAY['once/10'])");
+	comes_back();
+	$session->must('SELECT databuild.succeed(' . claimed('once') . ')');
+	sleep 1;
+	$session->must('SELECT databuild.tick()');
+}
+$session->must("SELECT databuild.want(ARRAY['later/3'])");
+wakes('a lease that ends, after a shorter one that was rolled back,', "wait_work(ARRAY['a'], $long)", sub {
+	my $claim = "SELECT count(*) FROM databuild.claim('w', ARRAY['later'], lease =>";
+
+	$session->must($_) foreach 'BEGIN', 'SAVEPOINT s', "$claim '1 s')", 'ROLLBACK TO s', 'COMMIT';
+	$session->must("$claim '2 s')");
+});
+$session->must('SELECT databuild.tick()');
+$session->must('SELECT databuild.succeed(' . claimed('later') . ')');
+
 # Who would wake is terminated: nothing was committed. The next one wakes.
 {
 	my $gone = session_of($node);

@@ -1,18 +1,19 @@
 # shellcheck shell=bash
 # Goal 11: from the moment when a want's client knows that it has committed to that when a worker, who waited in
-# wait_work(), knows that its claim has; what waiting workers cost others; and what they cost when nothing happens.
+# wait_work(), knows that its claim has; what waiting workers cost others; and what they cost when nothing happens. Leases
+# are short, so that they come to their end while others claim, as they do where that has gone on for longer than a lease.
 
 goal_11()
 {
 	local r
 
-	fresh waking "SELECT databuild.define_job('item', ARRAY['item/.*']), databuild.define_job('never', ARRAY['never/.*'])" \
+	fresh waking "SELECT databuild.define_job('item', ARRAY['item/.*'], lease => '5 s'), databuild.define_job('never', ARRAY['never/.*'])" \
 		'CREATE TABLE wanted (ref text, at timestamptz)' 'CREATE TABLE held (ref text, at timestamptz)'
+	idle_pool
 	for r in $(rounds); do
 		woken "$r"
 		loss "$r"
 	done
-	idle_pool
 	dropped waking
 }
 
@@ -33,15 +34,16 @@ woken()
 	figure 'from want to run, p99' ms "$(calc "$(quantile 0.99 <"$WORK/woken")")" '<=' 6
 }
 
-# waiters N SECONDS: so many sessions in wait_work() for a job that has nothing to do.
+# waiters SCRIPT [pgbench option …]: 16 sessions for a job that has nothing to do.
 waiters()
 {
-	(CLIENTS=$1 clients waking idle -t 1 -D "wait=$2 s") &
+	(CLIENTS=16 clients waking "$@") &
 	WAITERS=$!
 }
 
 # loss ROUND: batches with 16 workers waiting and without, in turn, since each finds larger tables than the one before.
-# That they begin takes a second of a processor, and is waited for.
+# That they begin takes a second of a processor, and is waited for. They claim when they wake, as they do by the last leases
+# of the batches, when nobody else claims any more.
 loss()
 {
 	local how
@@ -49,12 +51,12 @@ loss()
 
 	for how in $(in_turn "$1" without with); do
 		if [ "$how" == with ]; then
-			waiters 16 "$(scale 12 6)"
+			waiters waiting -T "$(scale 11 5)"
 			sleep 3
 		fi
 		clients waking databuild-batches -T "$(scale 8 2)" -D "batch=${batches[$how]}$1"
 		rates[$how]=$RATE
-		[ "$how" == without ] || wait $WAITERS
+		[ "$how" == without ] || wait "$WAITERS"
 	done
 	figure 'batches with 16 workers waiting / without' times "$(calc "${rates[with]} / ${rates[without]}")" '>=' 0.95
 }
@@ -75,8 +77,8 @@ transactions()
 	local count="SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'waking'" was
 
 	was=$(sql postgres -c "$count")
-	waiters 16 "$1"
-	wait $WAITERS
+	waiters idle -t 1 -D "wait=$1 s"
+	wait "$WAITERS"
 	sleep 1
 	echo $(($(sql postgres -c "$count") - was))
 }
