@@ -20,8 +20,11 @@
 #define WINDOW_GROWTH	4
 #define WINDOW_WIDE		4096
 
-/* So many refs more than there is room for are looked at together: others may hold some. */
+/* Up to so many refs more than there is room for are looked at together: others may hold some. */
 #define LOOK_MORE		15
+
+/* How many: twice as many as could not be had the last time. */
+static int	look_more = LOOK_MORE;
 
 /* A ref of a ready entry, with the entry's number. */
 typedef struct Entry
@@ -189,6 +192,7 @@ sift_unlocked(Pick *k, const Entry *entries, int n, int *ngood)
 		else
 			use_up(k, &entries[i].place);
 	}
+	look_more = Min(LOOK_MORE, 1 + 2 * (n - *ngood));
 	return good;
 }
 
@@ -487,7 +491,7 @@ take_rank(Pick *k, int from, int to)
 		entries = copy_entries(&rows);
 		for (int at = 0; at < nentries && (need = room(k, from, to)) > 0; at += looked)
 		{
-			looked = (int) Min(need + LOOK_MORE, nentries - at);
+			looked = (int) Min(need + look_more, nentries - at);
 			take_some(k, entries + at, looked, from, to);
 		}
 		if (nentries < window)
