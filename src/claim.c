@@ -80,14 +80,6 @@ insert_runs(Call *c, const Ids *run_ids, Datum worker, int64 lease)
 static void
 show_runs(Call *c, const Ids *run_ids, ReturnSetInfo *result)
 {
-	int32	   *jobs = palloc(sizeof(int32) * run_ids->n);
-	Datum		args[1];
-	Rows		configs;
-
-	for (int i = 0; i < run_ids->n; i++)
-		jobs[i] = ((Run *) marking_token(&c->m, RUN, run_ids->at[i]))->job;
-	args[0] = int32s_datum(jobs, run_ids->n);
-	configs = store_rows(Q_CONFIGS, args, NULL);
 	for (int i = 0; i < run_ids->n; i++)
 	{
 		Run		   *r = marking_token(&c->m, RUN, run_ids->at[i]);
@@ -100,15 +92,11 @@ show_runs(Call *c, const Ids *run_ids, ReturnSetInfo *result)
 		values[0] = Int64GetDatum(r->id);
 		values[1] = text_datum(route_label(r->job));
 		values[2] = texts_datum(refs, r->outputs.n);
-		values[3] = (Datum) 0;
-		for (int c = 0; c < configs.n; c++)
-			if (rows_int32(&configs, c, 0) == r->job)
-				values[3] = rows_datum(&configs, c, 1);
+		values[3] = route_config(r->job);
 		values[4] = Int32GetDatum(r->attempt);
 		values[5] = TimestampTzGetDatum(r->lease_at);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
-	rows_free(&configs);
 }
 
 /* The slots of limited jobs, and the live outputs that are made anew. */

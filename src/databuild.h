@@ -260,6 +260,9 @@ extern void route_check_template(const char *template, char **patterns, int npat
 extern const char *route_label(int32 job);
 extern int32 route_by_label(const char *label);
 
+/* What the job's workers are given, a jsonb. */
+extern Datum route_config(int32 job);
+
 /* Compiles the pattern alone; ERROR 2201B if it is none. */
 extern void route_check_pattern(const char *pattern);
 

@@ -28,13 +28,14 @@ direct_init(void)
 							 "Lets databuild read and write its tables without the executor.",
 							 "Off: all by SQL, more slowly; for tests, and in doubt.",
 							 &direct_setting, true, PGC_SUSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+	direct_rows_init();
 	direct_ready_init();
 }
 
 #define PARTITION_COLUMNS	{{"id"}, {"state"}, {"job_id"}, {"prio"}, {"run"}, {"live_run"}, {"ticket"}, {"since"}, {"ref"}}
 #define RUN_COLUMNS			{{"run_id"}, {"state"}, {"job_id"}, {"attempt"}, {"started_at"}, {"finished_at"}, {"lease_at"}, {"lease"}, {"outputs"}}
 
-static const Direct directs[N_QUERIES] = {
+static Direct directs[N_QUERIES] = {
 	[Q_PARTITIONS_WAIT] = {direct_fetch, "partition", "partition_pkey", LOCK_WAIT, PARTITION_COLUMNS},
 	[Q_PARTITIONS_SKIP] = {direct_fetch, "partition", "partition_pkey", LOCK_SKIP, PARTITION_COLUMNS},
 	[Q_PARTITIONS_WRITE] = {direct_update, "partition", "partition_pkey", LOCK_NONE,
@@ -55,6 +56,7 @@ static const Direct directs[N_QUERIES] = {
 	[Q_RUNS_WAIT] = {direct_fetch, "run", "run_pkey", LOCK_WAIT, RUN_COLUMNS},
 	[Q_RUNS_SKIP] = {direct_fetch, "run", "run_pkey", LOCK_SKIP, RUN_COLUMNS},
 	[Q_RUNS_READ] = {direct_fetch, "run", "run_pkey", LOCK_NONE, RUN_COLUMNS},
+	[Q_RUNS_RUNNING] = {direct_running, "run", "run_pkey", LOCK_NONE, {{"run_id"}, {"state"}}},
 	[Q_RUNS_INSERT] = {direct_insert, "run", NULL, LOCK_NONE,
 		{{"run_id", EACH, 0}, {"started_at", SAME, 7}, {"lease_at", SUM, 7, {3}}, {"finished_at", NEVER}, {"lease", EACH, 3},
 			{"job_id", EACH, 1}, {"attempt", EACH, 2}, {"state", RUNNING}, {"worker", SAME, 8}, {"outputs", SLICE, 4, {5, 6}}}},
@@ -76,17 +78,16 @@ static const Direct directs[N_QUERIES] = {
 	[Q_READY_DROP] = {direct_ready_drop, "ready", NULL, LOCK_NONE, {{"seq"}, {"block"}, {"mask"}}},
 	[Q_QUEUES] = {direct_queues, "mark", "mark_queue", LOCK_NONE, {{"job_id"}, {"rank"}, {"low"}}},
 	[Q_MARK] = {direct_mark, "mark", "mark_queue", LOCK_NONE, {{"low"}}},
-	[Q_CONFIGS] = {direct_fetch, "job", "job_pkey", LOCK_NONE, {{"job_id"}, {"config"}}},
 	[Q_TIMER_ADD] = {direct_insert_timers, "timer", NULL, LOCK_NONE, {{"at", EACH, 1}, {"kind", SAME, 0}, {"ids", SLICE, 2, {3, 4}}}},
 	[Q_AGENDA_TAKE] = {direct_no_agenda, "agenda", "agenda_seq", LOCK_NONE, {{"seq"}}},
-	[Q_TIMERS_TAKE] = {direct_no_timers, "timer", "timer_at", LOCK_NONE, {{"at"}}},
-	[Q_ENDS_TAKE] = {direct_no_timers, "timer", "timer_end", LOCK_NONE, {{"at"}}},
+	[Q_TIMERS_TAKE] = {direct_timers_take, "timer", "timer_at", LOCK_NONE, {{"kind"}, {"ids"}}},
+	[Q_ENDS_TAKE] = {direct_timers_take, "timer", "timer_end", LOCK_NONE, {{"kind"}, {"ids"}}},
 };
 
 bool
 direct_execute(Statement query, Datum *args, const char *nulls, Rows *rows)
 {
-	const Direct *d = &directs[query];
+	Direct *d = &directs[query];
 
 	*rows = (Rows)
 	{

@@ -42,8 +42,19 @@ typedef struct Column
 	int			more[2];
 } Column;
 
+/* What a statement found out about its relations.  It counts until any relation changes. */
+typedef struct Known
+{
+	uint64		changes;		/* so many had there been */
+	Oid			table;
+	Oid			index;
+	bool		ordinary;		/* if not, it goes by SQL */
+	AttrNumber	at[MOST_COLUMNS];
+	int			ncolumns;
+} Known;
+
 typedef struct Direct Direct;
-typedef bool (*Execute) (const Direct *d, Datum *args, const char *nulls, Rows *rows);
+typedef bool (*Execute) (Direct *d, Datum *args, const char *nulls, Rows *rows);
 
 struct Direct
 {
@@ -52,6 +63,7 @@ struct Direct
 	const char *index;			/* by which rows are found */
 	Lock		lock;			/* of what is fetched */
 	Column		columns[MOST_COLUMNS];
+	Known		known;
 };
 
 /* A relation that is open for one statement, and where its columns are. */
@@ -60,7 +72,7 @@ typedef struct Opened
 	Relation	table;
 	Relation	index;
 	Snapshot	snapshot;
-	AttrNumber	at[MOST_COLUMNS];
+	const AttrNumber *at;
 	int			ncolumns;
 } Opened;
 
@@ -73,12 +85,15 @@ typedef enum Act
 	DELETES,
 } Act;
 
-extern bool direct_open(Opened *o, const Direct *d, Act act);
+extern void direct_rows_init(void);
+extern bool direct_open(Opened *o, Direct *d, Act act);
 extern void direct_close(Opened *o, Act act);
 
 extern Datum *direct_add_row(Rows *rows, int columns, bool **nulls);
 extern void direct_add_slot(Rows *rows, const Opened *o, TupleTableSlot *slot);
 extern int64 direct_value(const Opened *o, TupleTableSlot *slot, int column);
+
+extern bool direct_delete(const Opened *o, ItemPointer row);
 
 extern IndexScanDesc direct_scan(const Opened *o, int nkeys);
 extern bool direct_first(IndexScanDesc scan, ScanKey keys, ScanDirection direction, TupleTableSlot *slot);
@@ -87,15 +102,13 @@ extern void direct_key(ScanKey key, Oid type, Datum value);
 /* Rows by the keys of an index that is unique: those that lie side by side are found by one descent. */
 typedef struct Scans
 {
-	IndexScanDesc one;
-	IndexScanDesc range;
+	IndexScanDesc by[2];		/* one key, or from one to another; NULL if not needed so far */
 } Scans;
 
-extern Scans direct_scans(const Opened *o);
 extern void direct_end_scans(Scans *s);
 
 /* Begins the scan for the first of the keys, and as many more as follow upon it; how many these are. */
-extern IndexScanDesc direct_side_by_side(const Scans *s, const Datum *keys, int n, Oid type, int *many);
+extern IndexScanDesc direct_side_by_side(const Opened *o, Scans *s, const Datum *keys, int n, Oid type, int *many);
 
 /* What it takes to put entries into indexes. */
 typedef struct Indexes
@@ -127,22 +140,23 @@ extern Datum direct_element(const Elements *e, int i);
  * What a statement does: true, with the rows, or false if it must go by SQL,
  * and nothing was done.
  */
-extern bool direct_fetch(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_not_live(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_at_work(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_at_rest(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_unheld(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_none(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_insert(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_insert_refs(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_insert_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_mark(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_no_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_no_agenda(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_queues(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows);
-extern bool direct_ready_drop(const Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_fetch(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_not_live(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_at_work(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_running(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_at_rest(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_unheld(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_none(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_insert(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_insert_refs(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_insert_timers(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_update(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_mark(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_timers_take(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_no_agenda(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_queues(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_ready_take(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_ready_drop(Direct *d, Datum *args, const char *nulls, Rows *rows);
 
 /* ---- direct_ready.c ---- */
 

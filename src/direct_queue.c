@@ -5,73 +5,106 @@
  */
 #include "direct.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 
-/* The mark of a queue that is one for all jobs: the last row that begins with its letter. */
+/*
+ * The mark of a queue that is one for all jobs, the greatest that begins with
+ * its letter.  Marks only rise, but for replay(), and tick() takes the others
+ * away from time to time only: so the search begins where it ended the last
+ * time.
+ */
 bool
-direct_mark(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_mark(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
+	static int64 found[2] = {PG_INT64_MIN, PG_INT64_MIN};
+	int64	   *from = &found[DatumGetChar(args[0]) == 'a'];
 	Opened		o;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
-	ScanKeyData key;
+	ScanKeyData keys[4];
 
 	if (!direct_open(&o, d, READS))
 		return false;
-	scan = direct_scan(&o, 1);
+	scan = direct_scan(&o, lengthof(keys));
 	slot = table_slot_create(o.table, NULL);
-	direct_key(&key, CHAROID, args[0]);
-	if (direct_first(scan, &key, BackwardScanDirection, slot))
-		direct_add_slot(rows, &o, slot);
+	direct_key(&keys[0], CHAROID, args[0]);
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(0));
+	ScanKeyInit(&keys[2], 3, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(0));
+	for (;;)
+	{
+		ScanKeyInit(&keys[3], 4, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(*from));
+		if (direct_first(scan, keys, BackwardScanDirection, slot))
+		{
+			direct_add_slot(rows, &o, slot);
+			*from = direct_value(&o, slot, 0);
+			break;
+		}
+		if (*from == PG_INT64_MIN)
+			break;
+		*from = PG_INT64_MIN;
+	}
 	ExecDropSingleTupleTableSlot(slot);
 	index_endscan(scan);
 	direct_close(&o, READS);
 	return true;
 }
 
-/* True if nothing is in the index from low on, nor up to high if that is given. */
-static bool
-none_between(const Direct *d, Datum low, const Datum *high)
+/* Deletes what is due, up to so many; what somebody else is taking is his. */
+bool
+direct_timers_take(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
-	bool		times = high != NULL;
 	Opened		o;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
 	ScanKeyData keys[2];
-	bool		none;
 
-	if (!direct_open(&o, d, READS))
+	if (!direct_open(&o, d, DELETES))
 		return false;
-	ScanKeyInit(&keys[0], 1, times ? BTGreaterEqualStrategyNumber : BTGreaterStrategyNumber,
-				times ? F_TIMESTAMPTZ_GE : F_INT8GT, low);
-	if (times)
-		ScanKeyInit(&keys[1], 1, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, *high);
-	scan = direct_scan(&o, times ? 2 : 1);
+	ScanKeyInit(&keys[0], 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE, args[0]);
+	ScanKeyInit(&keys[1], 1, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, args[1]);
+	scan = direct_scan(&o, lengthof(keys));
 	slot = table_slot_create(o.table, NULL);
-	none = !direct_first(scan, keys, ForwardScanDirection, slot);
+	index_rescan(scan, keys, lengthof(keys), NULL, 0);
+	while (rows->n < DatumGetInt64(args[2]) && index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		if (direct_delete(&o, &slot->tts_tid))
+			direct_add_slot(rows, &o, slot);
+		CHECK_FOR_INTERRUPTS();
+	}
 	ExecDropSingleTupleTableSlot(slot);
 	index_endscan(scan);
-	direct_close(&o, READS);
-	return none;
+	direct_close(&o, DELETES);
+	return true;
 }
 
+/* True if the agenda is empty, which is the rule; else it is for SQL to take what is there. */
 bool
-direct_no_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows)
-{
-	return none_between(d, args[0], &args[1]);
-}
-
-bool
-direct_no_agenda(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_no_agenda(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	Datum		queue = CharGetDatum('a');
 	Rows		low = store_rows(Q_MARK, &queue, NULL);
 	int64		from = low.n == 0 ? DatumGetInt64(args[0]) : Max(DatumGetInt64(args[0]), rows_int64(&low, 0, 0));
+	Opened		o;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	ScanKeyData key;
+	bool		none;
 
 	rows_free(&low);
-	return none_between(d, Int64GetDatum(from), NULL);
+	if (!direct_open(&o, d, READS))
+		return false;
+	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(from));
+	scan = direct_scan(&o, 1);
+	slot = table_slot_create(o.table, NULL);
+	none = !direct_first(scan, &key, ForwardScanDirection, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	index_endscan(scan);
+	direct_close(&o, READS);
+	return none;
 }
 
 /* A queue of the ready set, as its mark says it. */
@@ -134,10 +167,8 @@ marked_queues(const Opened *o, int *n)
 	return queues;
 }
 
-static const Direct job_by_id = {direct_fetch, "job", "job_pkey", LOCK_NONE, {{"job_id"}, {"label"}, {"paused"}, {"max_running"}}};
-
 static bool
-is_among(Datum label, Datum labels)
+is_among(const char *label, Datum labels)
 {
 	ArrayType  *a = DatumGetArrayTypeP(labels);
 	Datum	   *one;
@@ -145,63 +176,51 @@ is_among(Datum label, Datum labels)
 
 	deconstruct_array(a, TEXTOID, -1, false, TYPALIGN_INT, &one, NULL, &n);
 	for (int i = 0; i < n; i++)
-		if (strcmp(TextDatumGetCString(one[i]), TextDatumGetCString(label)) == 0)
+		if (strcmp(TextDatumGetCString(one[i]), label) == 0)
 			return true;
 	return false;
 }
 
-/* The jobs of these queues, with what job_by_id tells. */
-static bool
-load_jobs(const Marked *marked, int n, Rows *jobs)
-{
-	int32	   *ids = palloc(sizeof(int32) * (n + 1));
-	Datum		args[1];
-
-	for (int i = 0; i < n; i++)
-		ids[i] = marked[i].job;
-	args[0] = int32s_datum(ids, n);
-	return direct_fetch(&job_by_id, args, NULL, jobs);
-}
-
 /* The row of the queue, if its job is there, is not paused, and is one of those asked for. */
 static void
-add_queue(Rows *rows, const Marked *m, const Rows *jobs, const Datum *labels)
+add_queue(Rows *rows, const Marked *m, const Job *jobs, int njobs, const Datum *labels)
 {
-	Datum		job = Int32GetDatum(m->job);
+	Datum		id = Int32GetDatum(m->job);
 	Datum	   *values;
 	bool	   *isnull;
-	int			at = 0;
+	const Job  *job = jobs;
 
-	while (at < jobs->n && rows_int32(jobs, at, 0) != m->job)
-		at++;
-	if (at == jobs->n || DatumGetBool(rows_datum(jobs, at, 2)) ||
-		(labels != NULL && !is_among(rows_datum(jobs, at, 1), *labels)))
+	while (job < jobs + njobs && job->id != m->job)
+		job++;
+	if (job == jobs + njobs || job->paused || (labels != NULL && !is_among(route_label(m->job), *labels)))
 		return;
 	values = direct_add_row(rows, 4, &isnull);
-	values[0] = job;
+	values[0] = id;
 	values[1] = Int32GetDatum(m->rank);
 	values[2] = Int64GetDatum(m->low);
 	isnull[0] = isnull[1] = isnull[2] = false;
-	isnull[3] = rows_null(jobs, at, 3);
+	isnull[3] = job->max_running == 0;
 	if (!isnull[3])
-		values[3] = Int32GetDatum(rows_int32(jobs, at, 3) - store_ids(Q_SLOTS_USED, &job).n);
+		values[3] = Int32GetDatum(job->max_running - store_ids(Q_SLOTS_USED, &id).n);
 }
 
 bool
-direct_queues(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_queues(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	Opened		o;
 	Marked	   *marked;
-	Rows		jobs = {0};
+	const Job  *jobs;
 	int			n;
+	int			njobs;
 
 	if (!direct_open(&o, d, READS))
 		return false;
 	marked = marked_queues(&o, &n);
 	direct_close(&o, READS);
-	if (!load_jobs(marked, n, &jobs))
-		return false;
+	/* who claims for the second time in a transaction may have passed the gate before a job was paused */
+	AcceptInvalidationMessages();
+	jobs = route_jobs(&njobs);
 	for (int i = 0; i < n; i++)
-		add_queue(rows, &marked[i], &jobs, nulls != NULL && nulls[0] == 'n' ? NULL : &args[0]);
+		add_queue(rows, &marked[i], jobs, njobs, nulls != NULL && nulls[0] == 'n' ? NULL : &args[0]);
 	return true;
 }

@@ -20,6 +20,9 @@
 /* So many entries of the ready set are looked at in memory at once; SQL sorts more. */
 #define READY_MOST		100000
 
+/* As neighbours count those whose numbers are so close. */
+#define NEAR			16
+
 /* So many entries are remembered, each in the one place where its number may stand. */
 #define GONE_MOST		256
 
@@ -126,24 +129,45 @@ ready_of(const Opened *o, TupleTableSlot *slot, int32 job)
 	return r;
 }
 
-/* The first entries of a queue above low that nobody is taking, at least so many refs; how many entries. */
+/* Entries of a queue above low, up to high, that nobody is taking, until there are enough refs. */
 static int
-first_entries(const Opened *o, IndexScanDesc scan, TupleTableSlot *slot, int32 job, Datum rank, Datum low, Ready *into, int least)
+entries_between(const Opened *o, IndexScanDesc scan, TupleTableSlot *slot, int32 job, Datum rank, int64 low, int64 high, Ready *into, int *least)
 {
-	ScanKeyData keys[3];
+	ScanKeyData keys[4];
 	int			n = 0;
 
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(job));
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT2EQ, rank);
-	ScanKeyInit(&keys[2], 3, BTGreaterStrategyNumber, F_INT8GT, low);
-	index_rescan(scan, keys, 3, NULL, 0);
-	while (least > 0 && index_getnext_slot(scan, ForwardScanDirection, slot))
+	ScanKeyInit(&keys[2], 3, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(low));
+	ScanKeyInit(&keys[3], 3, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(high));
+	index_rescan(scan, keys, lengthof(keys), NULL, 0);
+	while (*least > 0 && index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
 		if (row_in_flight(o->table, &slot->tts_tid))
 			continue;
 		into[n] = ready_of(o, slot, job);
-		least -= pg_popcount64(into[n++].refs);
+		*least -= pg_popcount64(into[n++].refs);
 	}
+	return n;
+}
+
+/*
+ * The first entries of a queue, at least so many refs; how many entries.  A
+ * scan reads all on a page of the index that its keys let through before it
+ * gives the first: so the neighbours of what came first the last time are
+ * asked for alone, and the others if they are not enough.
+ */
+static int
+first_entries(const Opened *o, IndexScanDesc scan, TupleTableSlot *slot, int32 job, Datum rank, int64 low, Ready *into, int least)
+{
+	static int64 first = 0;
+	int64		near = Max(first, low) + NEAR;
+	int			n = entries_between(o, scan, slot, job, rank, low, near, into, &least);
+
+	if (least > 0)
+		n += entries_between(o, scan, slot, job, rank, near, PG_INT64_MAX, into + n, &least);
+	if (n > 0)
+		first = into[0].seq;
 	return n;
 }
 
@@ -178,7 +202,7 @@ add_refs(Rows *rows, const Ready *r)
 }
 
 bool
-direct_ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_ready_take(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	Elements	jobs = direct_elements(args[0]);
 	Elements	lows = direct_elements(args[1]);
@@ -193,10 +217,11 @@ direct_ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	if ((int64) window * jobs.n > READY_MOST || !direct_open(&o, d, READS))
 		return false;
 	found = palloc(sizeof(Ready) * (window * jobs.n + 1));
-	scan = direct_scan(&o, 3);
+	scan = direct_scan(&o, 4);
 	slot = table_slot_create(o.table, NULL);
 	for (int i = 0; i < jobs.n; i++)
-		n += first_entries(&o, scan, slot, DatumGetInt32(direct_element(&jobs, i)), args[2], direct_element(&lows, i), found + n, window);
+		n += first_entries(&o, scan, slot, DatumGetInt32(direct_element(&jobs, i)), args[2],
+						   DatumGetInt64(direct_element(&lows, i)), found + n, window);
 	qsort(found, n, sizeof(Ready), by_seq);
 	for (int i = 0; i < n && refs < window; i++)
 		refs += add_refs(rows, &found[i]);
@@ -211,7 +236,7 @@ direct_ready_take(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 
 /* Where any ref is left, the session remembers those that are not; what somebody else is deleting goes without us. */
 bool
-direct_ready_drop(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_ready_drop(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	ArrayType  *array = DatumGetArrayTypeP(args[0]);
 	ItemPointer places = (ItemPointer) ARR_DATA_PTR(array);
@@ -224,16 +249,13 @@ direct_ready_drop(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	slot = table_slot_create(o.table, NULL);
 	for (int i = 0; i < used.n; i++)
 	{
-		TM_FailureData failure;
 		Gone	   *g;
 
 		if (!table_tuple_fetch_row_version(o.table, &places[i], o.snapshot, slot))
 			continue;
 		g = gone_from(&o, direct_value(&o, slot, 0));
 		g->refs |= (uint64) DatumGetInt64(direct_element(&used, i));
-		if (((uint64) direct_value(&o, slot, 2) & ~g->refs) == 0 &&
-			table_tuple_delete(o.table, &places[i], GetCurrentCommandId(true), o.snapshot,
-							   InvalidSnapshot, false, &failure, false) == TM_Ok)
+		if (((uint64) direct_value(&o, slot, 2) & ~g->refs) == 0 && direct_delete(&o, &places[i]))
 			rows->n++;
 	}
 	ExecDropSingleTupleTableSlot(slot);

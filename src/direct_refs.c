@@ -24,7 +24,7 @@ typedef struct Refs
 	Elements	jobs;
 	int			n;
 	const Datum *same;			/* since, state, prio, ticket of all */
-	const Direct *d;
+	Direct	   *d;
 	Rows	   *rows;			/* what was put in */
 	bool		alone;			/* nobody else has any of them */
 } Refs;
@@ -132,7 +132,7 @@ insert_all(void *arg)
 }
 
 bool
-direct_insert_refs(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_insert_refs(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	Refs		r = {.d = d,.jobs = direct_elements(args[1]),.same = args + 2,.rows = rows};
 	ErrorData  *error;

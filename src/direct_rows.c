@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -46,23 +47,58 @@ column_number(TupleDesc desc, const char *name, int guess)
 	return InvalidAttrNumber;
 }
 
+/* Counted, not kept apart: relations change seldom, and to look again costs little. */
+static uint64 changes = 1;
+
+static void
+on_change(Datum arg, Oid relid)
+{
+	(void) arg;
+	(void) relid;
+	changes++;
+}
+
+void
+direct_rows_init(void)
+{
+	CacheRegisterRelcacheCallback(on_change, (Datum) 0);
+}
+
 /* Whether all columns are there; of what is inserted, no others. */
 static bool
-find_columns(Opened *o, const Direct *d, Act act)
+find_columns(Direct *d, TupleDesc desc, Act act)
 {
-	TupleDesc	desc = RelationGetDescr(o->table);
+	Known	   *k = &d->known;
 	int			nothers = desc->natts;
 
-	for (o->ncolumns = 0; o->ncolumns < MOST_COLUMNS && d->columns[o->ncolumns].name != NULL; o->ncolumns++)
+	for (k->ncolumns = 0; k->ncolumns < MOST_COLUMNS && d->columns[k->ncolumns].name != NULL; k->ncolumns++)
 	{
-		o->at[o->ncolumns] = column_number(desc, d->columns[o->ncolumns].name, o->ncolumns);
-		if (o->at[o->ncolumns] == InvalidAttrNumber)
+		k->at[k->ncolumns] = column_number(desc, d->columns[k->ncolumns].name, k->ncolumns);
+		if (k->at[k->ncolumns] == InvalidAttrNumber)
 			return false;
 		nothers--;
 	}
 	for (int i = 0; i < desc->natts; i++)
 		nothers -= TupleDescAttr(desc, i)->attisdropped;
 	return act != INSERTS || nothers == 0;
+}
+
+/* The table is open: no change of it is to come. */
+static void
+know(Direct *d, Relation table, Act act)
+{
+	Known	   *k = &d->known;
+	const uint64 now = changes;
+
+	if (k->changes == now)
+		return;
+	k->table = RelationGetRelid(table);
+	k->ordinary = table->rd_rel->relkind == RELKIND_RELATION && table->rd_rules == NULL &&
+		(table->trigdesc == NULL || !has_triggers(table->trigdesc, act)) &&
+		find_columns(d, RelationGetDescr(table), act);
+	if (k->ordinary && d->index != NULL)
+		k->index = store_relation(d->index);
+	k->changes = now;
 }
 
 void
@@ -79,23 +115,24 @@ direct_close(Opened *o, Act act)
 
 /* Table and index as a statement by SQL would lock them; false if it must go by SQL. */
 bool
-direct_open(Opened *o, const Direct *d, Act act)
+direct_open(Opened *o, Direct *d, Act act)
 {
 	LOCKMODE	mode = act != READS ? RowExclusiveLock : d->lock == LOCK_NONE ? AccessShareLock : RowShareLock;
+	const Known *k = &d->known;
 
 	*o = (Opened)
 	{
-		.table = table_open(store_relation(d->table), mode)
+		.table = table_open(k->changes == changes ? k->table : store_relation(d->table), mode),.at = k->at
 	};
-	if (o->table->rd_rel->relkind != RELKIND_RELATION || o->table->rd_rules != NULL ||
-		(o->table->trigdesc != NULL && has_triggers(o->table->trigdesc, act)) ||
-		!find_columns(o, d, act))
+	know(d, o->table, act);
+	o->ncolumns = k->ncolumns;
+	if (!k->ordinary)
 	{
 		direct_close(o, READS);
 		return false;
 	}
 	if (d->index != NULL)
-		o->index = index_open(store_relation(d->index), mode);
+		o->index = index_open(k->index, mode);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	o->snapshot = GetActiveSnapshot();
@@ -271,6 +308,15 @@ lock_row(const Opened *o, TupleTableSlot *slot, Lock lock)
 	elog(ERROR, "could not lock a row of %s", RelationGetRelationName(o->table));
 }
 
+/* False if somebody else has deleted the row, or is about to. */
+bool
+direct_delete(const Opened *o, ItemPointer row)
+{
+	TM_FailureData failure;
+
+	return table_tuple_delete(o->table, row, GetCurrentCommandId(true), o->snapshot, InvalidSnapshot, false, &failure, false) == TM_Ok;
+}
+
 /* Those of the rows that a statement means. */
 typedef bool (*Meant) (const Opened *o, TupleTableSlot *slot);
 
@@ -285,42 +331,40 @@ side_by_side(const Datum *keys, int n, Oid type)
 	return i;
 }
 
-Scans
-direct_scans(const Opened *o)
-{
-	return (Scans) {direct_scan(o, 1), direct_scan(o, 2)};
-}
-
 void
 direct_end_scans(Scans *s)
 {
-	index_endscan(s->one);
-	index_endscan(s->range);
+	for (int i = 0; i < 2; i++)
+		if (s->by[i] != NULL)
+			index_endscan(s->by[i]);
 }
 
 IndexScanDesc
-direct_side_by_side(const Scans *s, const Datum *keys, int n, Oid type, int *many)
+direct_side_by_side(const Opened *o, Scans *s, const Datum *keys, int n, Oid type, int *many)
 {
 	ScanKeyData key[2];
+	int			nkeys = 1;
 
 	*many = side_by_side(keys, n, type);
 	if (*many == 1)
-	{
 		direct_key(&key[0], type, keys[0]);
-		index_rescan(s->one, key, 1, NULL, 0);
-		return s->one;
+	else
+	{
+		nkeys = 2;
+		ScanKeyInit(&key[0], 1, BTGreaterEqualStrategyNumber, F_INT8GE, keys[0]);
+		ScanKeyInit(&key[1], 1, BTLessEqualStrategyNumber, F_INT8LE, keys[*many - 1]);
 	}
-	ScanKeyInit(&key[0], 1, BTGreaterEqualStrategyNumber, F_INT8GE, keys[0]);
-	ScanKeyInit(&key[1], 1, BTLessEqualStrategyNumber, F_INT8LE, keys[*many - 1]);
-	index_rescan(s->range, key, 2, NULL, 0);
-	return s->range;
+	if (s->by[nkeys - 1] == NULL)
+		s->by[nkeys - 1] = direct_scan(o, nkeys);
+	index_rescan(s->by[nkeys - 1], key, nkeys, NULL, 0);
+	return s->by[nkeys - 1];
 }
 
 static bool
-fetch(const Direct *d, Datum *args, Rows *rows, Meant meant)
+fetch(Direct *d, Datum *args, Rows *rows, Meant meant)
 {
 	Opened		o;
-	Scans		scans;
+	Scans		scans = {0};
 	TupleTableSlot *slot;
 	Datum	   *keys;
 	Oid			type;
@@ -330,11 +374,10 @@ fetch(const Direct *d, Datum *args, Rows *rows, Meant meant)
 	if (!direct_open(&o, d, READS))
 		return false;
 	keys = keys_of(args[0], &type, &n);
-	scans = direct_scans(&o);
 	slot = table_slot_create(o.table, NULL);
 	for (int i = 0; i < n; i += many)
 	{
-		IndexScanDesc scan = direct_side_by_side(&scans, keys + i, n - i, type, &many);
+		IndexScanDesc scan = direct_side_by_side(&o, &scans, keys + i, n - i, type, &many);
 		int			left = many;
 
 		while (left-- > 0 && index_getnext_slot(scan, ForwardScanDirection, slot))
@@ -353,7 +396,7 @@ fetch(const Direct *d, Datum *args, Rows *rows, Meant meant)
 
 /* Rows by their keys, and where asked for with their locks. */
 bool
-direct_fetch(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_fetch(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	return fetch(d, args, rows, NULL);
 }
@@ -374,7 +417,7 @@ is_not_live(const Opened *o, TupleTableSlot *slot)
 }
 
 bool
-direct_not_live(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_not_live(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	return fetch(d, args, rows, is_not_live);
 }
@@ -386,9 +429,21 @@ is_at_work(const Opened *o, TupleTableSlot *slot)
 }
 
 bool
-direct_at_work(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_at_work(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	return fetch(d, args, rows, is_at_work);
+}
+
+static bool
+is_running(const Opened *o, TupleTableSlot *slot)
+{
+	return state_of(o, slot) == net_place_letter(RUN, R_RUNNING);
+}
+
+bool
+direct_running(Direct *d, Datum *args, const char *nulls, Rows *rows)
+{
+	return fetch(d, args, rows, is_running);
 }
 
 static bool
@@ -398,7 +453,7 @@ is_at_rest(const Opened *o, TupleTableSlot *slot)
 }
 
 bool
-direct_at_rest(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_at_rest(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	return fetch(d, args, rows, is_at_rest);
 }
@@ -410,14 +465,14 @@ is_unheld(const Opened *o, TupleTableSlot *slot)
 }
 
 bool
-direct_unheld(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_unheld(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	return fetch(d, args, rows, is_unheld);
 }
 
 /* True if there are none, which is the rule; else it is for SQL to take them. */
 bool
-direct_none(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_none(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	return direct_fetch(d, args, nulls, rows) && rows->n == 0;
 }

@@ -62,7 +62,7 @@ typedef struct Columns
 } Columns;
 
 static void
-prepare_columns(Columns *s, const Opened *o, const Direct *d, Datum *args, const char *nulls)
+prepare_columns(Columns *s, const Opened *o, Direct *d, Datum *args, const char *nulls)
 {
 	*s = (Columns)
 	{
@@ -173,7 +173,7 @@ insert_slots(const Opened *o, Indexes *x, TupleTableSlot **slots, int n)
 }
 
 bool
-direct_insert(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_insert(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	Opened		o;
 	Indexes		x;
@@ -225,7 +225,7 @@ by_time(const void *a, const void *b)
 
 /* Timers: a row for each time, with all its ids. */
 bool
-direct_insert_timers(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_insert_timers(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	Elements	times = direct_elements(args[1]);
 	Elements	ids = direct_elements(args[2]);
@@ -297,12 +297,12 @@ update_rows(const Opened *o, const Columns *s, Indexes *x, IndexScanDesc scan, i
 
 /* The first column is the key, the others get new values. */
 bool
-direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows)
+direct_update(Direct *d, Datum *args, const char *nulls, Rows *rows)
 {
 	Opened		o;
 	Columns		s;
 	Indexes		x = {0};
-	Scans		scans;
+	Scans		scans = {0};
 	TupleTableSlot *was;
 	TupleTableSlot *becomes;
 	int			many;
@@ -310,12 +310,11 @@ direct_update(const Direct *d, Datum *args, const char *nulls, Rows *rows)
 	if (!direct_open(&o, d, UPDATES))
 		return false;
 	prepare_columns(&s, &o, d, args, nulls);
-	scans = direct_scans(&o);
 	was = table_slot_create(o.table, NULL);
 	becomes = MakeSingleTupleTableSlot(RelationGetDescr(o.table), &TTSOpsVirtual);
 	for (int row = 0; row < s.of[0].n; row += many)
 	{
-		IndexScanDesc scan = direct_side_by_side(&scans, (const Datum *) s.of[0].at + row, s.of[0].n - row, INT8OID, &many);
+		IndexScanDesc scan = direct_side_by_side(&o, &scans, (const Datum *) s.of[0].at + row, s.of[0].n - row, INT8OID, &many);
 
 		update_rows(&o, &s, &x, scan, row, was, becomes, rows);
 		CHECK_FOR_INTERRUPTS();

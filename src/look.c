@@ -1047,46 +1047,30 @@ take_outputs(Call *c, const Run *r)
 	return busy.n == 0;
 }
 
-/* Those that have a row: of what prune() took, timers are left. */
-static Ids
-still_there(Statement read, const Ids *ids)
-{
-	Datum		args[] = {ids_datum(ids)};
-	Ids			none = {0};
-
-	return ids->n == 0 ? none : store_ids(read, args);
-}
-
+/* Almost all have ended long ago, which needs no lock. */
 static void
 leases_due(Call *c, const Ids *ids)
 {
+	Datum		args[] = {ids_datum(ids)};
+	Ids			running = store_ids(Q_RUNS_RUNNING, args);
 	Ids			again = {0};
 	Ids			times = {0};
 	Ids			lost = {0};
-	Ids			busy = {0};
 
-	(void) load_runs(c, ids, LOCK_SKIP);
-	for (int i = 0; i < ids->n; i++)
+	(void) load_runs(c, &running, LOCK_SKIP);
+	for (int i = 0; i < running.n; i++)
 	{
-		Run		   *r = marking_token(&c->m, RUN, ids->at[i]);
+		Run		   *r = marking_token(&c->m, RUN, running.at[i]);
 
-		if (r == NULL)
-			ids_add(&busy, ids->at[i]);
-		if (r == NULL || r->place != R_RUNNING)
+		if (r != NULL && r->place != R_RUNNING)
 			continue;
-		if (r->lease_at <= c->now && take_outputs(c, r))
+		if (r != NULL && r->lease_at <= c->now && take_outputs(c, r))
 		{
 			ids_add(&lost, r->id);
 			continue;
 		}
-		ids_add(&again, ids->at[i]);
-		ids_add(&times, r->lease_at > c->now ? r->lease_at : c->now);
-	}
-	busy = still_there(Q_RUNS_READ, &busy);
-	for (int i = 0; i < busy.n; i++)
-	{
-		ids_add(&again, busy.at[i]);
-		ids_add(&times, c->now);
+		ids_add(&again, running.at[i]);
+		ids_add(&times, r != NULL && r->lease_at > c->now ? r->lease_at : c->now);
 	}
 	timer_add('L', &times, &again);
 	if (lost.n > 0)
@@ -1133,9 +1117,12 @@ ends_due(Call *c, const Ids *ids)
 {
 	Ids			busy = {0};
 	Ids			times = {0};
+	Datum		args[1];
 
 	take_wants(c, ids, &busy);
-	busy = still_there(Q_WANTS_READ, &busy);
+	/* of what prune() took, timers are left */
+	args[0] = ids_datum(&busy);
+	busy = busy.n == 0 ? busy : store_ids(Q_WANTS_READ, args);
 	for (int i = 0; i < busy.n; i++)
 		ids_add(&times, c->now);
 	timer_add('E', &times, &busy);
@@ -1178,18 +1165,13 @@ work_off_timers(Call *c, Statement query, TimestampTz from, int limit)
 {
 	Datum		args[] = {TimestampTzGetDatum(from), TimestampTzGetDatum(c->now), Int64GetDatum(limit)};
 	Rows		rows = store_rows(query, args, NULL);
-	ItemPointerData *due = palloc(sizeof(ItemPointerData) * (rows.n + 1));
 	Ids			leases = {0};
 	Ids			retries = {0};
 	Ids			ends = {0};
 	int			n = rows.n;
 
 	for (int i = 0; i < n; i++)
-	{
-		due[i] = *(ItemPointer) DatumGetPointer(rows_datum(&rows, i, 0));
-		rows_ids(&rows, i, 2, rows_char(&rows, i, 1) == 'L' ? &leases :
-				 rows_char(&rows, i, 1) == 'R' ? &retries : &ends);
-	}
+		rows_ids(&rows, i, 1, rows_char(&rows, i, 0) == 'L' ? &leases : rows_char(&rows, i, 0) == 'R' ? &retries : &ends);
 	rows_free(&rows);
 	if (n == 0)
 		return 0;
@@ -1197,8 +1179,6 @@ work_off_timers(Call *c, Statement query, TimestampTz from, int limit)
 	ids_sort(&leases);
 	ids_sort(&retries);
 	ids_sort(&ends);
-	args[0] = tids_datum(due, n);
-	store_do(Q_TIMERS_DROP, args, NULL);
 	if (leases.n > 0)
 		leases_due(c, &leases);
 	if (retries.n > 0)

@@ -49,6 +49,7 @@ static bool routes_changed = false;	/* since they began to be loaded */
 static Oid	routes_relid = InvalidOid;
 static Job *jobs;
 static char **labels;
+static Datum *configs;
 static int	njobs;
 /* Of each job, its templates and functions: of inputs, and of outputs. */
 static char ***templates[2];
@@ -253,6 +254,7 @@ add_job(const Rows *rows, int i)
 			.max_running = rows_null(rows, i, 12) ? 0 : rows_int32(rows, i, 12),
 	};
 	labels[i] = TextDatumGetCString(rows_datum(rows, i, 1));
+	configs[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(rows_datum(rows, i, 18)));
 	njobs = i + 1;
 	add_templates(rows, i, INPUTS, 9);
 	add_templates(rows, i, OUTPUTS, 10);
@@ -302,6 +304,7 @@ read_routes(void)
 	old = MemoryContextSwitchTo(routes);
 	jobs = palloc0(sizeof(Job) * Max(rows.n, 1));
 	labels = palloc0(sizeof(char *) * Max(rows.n, 1));
+	configs = palloc0(sizeof(Datum) * Max(rows.n, 1));
 	for (int k = 0; k < 2; k++)
 	{
 		templates[k] = palloc0(sizeof(char **) * Max(rows.n, 1));
@@ -358,6 +361,16 @@ route_label(int32 job)
 		if (jobs[i].id == job)
 			return labels[i];
 	return NULL;
+}
+
+Datum
+route_config(int32 job)
+{
+	load_routes();
+	for (int i = 0; i < njobs; i++)
+		if (jobs[i].id == job)
+			return configs[i];
+	elog(ERROR, "there is no job %d", job);
 }
 
 int32

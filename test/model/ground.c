@@ -190,6 +190,12 @@ route_label(int32 job)
 	return "job";
 }
 
+Datum
+route_config(int32 job)
+{
+	return (Datum) 0;
+}
+
 int32
 route_by_label(const char *label)
 {

@@ -560,6 +560,14 @@ st_runs(const Datum *args, Rows *rows)
 }
 
 static void
+st_runs_running(const Datum *args, Rows *rows)
+{
+	FOR_ROWS(r, RUNS)
+		if (ids_have(ids(args, 0), r->c[R_ID]) && r->c[R_PLACE] == R_RUNNING)
+			PUT(rows, r->c[R_ID], letter(RUN, R_RUNNING));
+}
+
+static void
 st_runs_insert(const Datum *args, Rows *rows)
 {
 	for (int i = 0; i < ids(args, 0)->n; i++)
@@ -1241,7 +1249,8 @@ take_timers(Rows *rows, bool ends)
 		Ids		   *one = arena_alloc(sizeof(Ids));
 
 		ids_add(one, n->c[N_ID]);
-		PUT(rows, row_id(TIMERS, n), n->c[N_KIND], pointer(one));
+		PUT(rows, n->c[N_KIND], pointer(one));
+		delete_row(TIMERS, n);
 	}
 }
 
@@ -1257,12 +1266,6 @@ st_ends_take(const Datum *args, Rows *rows)
 	take_timers(rows, true);
 }
 
-static void
-st_timers_drop(const Datum *args, Rows *rows)
-{
-	drop(TIMERS, ids(args, 0));
-}
-
 /* ---- by query ---- */
 
 static const struct
@@ -1275,12 +1278,12 @@ static const struct
 	[Q_SLOTS_FREE] = {st_slots_free}, [Q_OUTPUTS] = {st_outputs}, [Q_BEING_MADE] = {st_being_made},
 	[Q_TAKEN] = {st_taken}, [Q_TAKEN_ADD] = {st_taken_add}, [Q_TAKEN_DROP] = {st_taken_drop},
 	[Q_COLLISION_ADD] = {st_collision_add}, [Q_COLLISION_TAKE] = {st_collision_take},
-	[Q_COLLIDED] = {st_collided}, [Q_COLLISION_OVER] = {st_collision_over}, [Q_CONFIGS] = {st_nothing},
+	[Q_COLLIDED] = {st_collided}, [Q_COLLISION_OVER] = {st_collision_over},
 	[Q_REFS_KNOWN] = {st_refs_known}, [Q_REFS_INSERT] = {st_refs_insert}, [Q_PARTITIONS_WAIT] = {st_partitions, WAITING},
 	[Q_PARTITIONS_SKIP] = {st_partitions, SKIPPING}, [Q_TROUBLE] = {st_trouble},
 	[Q_PARTITIONS_WRITE] = {st_partitions_write}, [Q_TROUBLE_WRITE] = {st_trouble_write},
 	[Q_TROUBLE_CLEAR] = {st_trouble_clear}, [Q_RUNS_WAIT] = {st_runs, WAITING},
-	[Q_RUNS_SKIP] = {st_runs, SKIPPING}, [Q_RUNS_READ] = {st_runs}, [Q_RUNS_INSERT] = {st_runs_insert},
+	[Q_RUNS_SKIP] = {st_runs, SKIPPING}, [Q_RUNS_READ] = {st_runs}, [Q_RUNS_RUNNING] = {st_runs_running}, [Q_RUNS_INSERT] = {st_runs_insert},
 	[Q_RUNS_WRITE] = {st_runs_write}, [Q_RUN_NOTE] = {st_nothing}, [Q_PUBLICATION] = {st_nothing},
 	[Q_WANT_BODY] = {st_want_body}, [Q_WANT_INSERT] = {st_want_insert}, [Q_WANTS_WAIT] = {st_wants, WAITING},
 	[Q_WANTS_SKIP] = {st_wants, SKIPPING}, [Q_WANTS_READ] = {st_wants}, [Q_WANTS_WRITE] = {st_wants_write},
@@ -1300,7 +1303,7 @@ static const struct
 	[Q_QUEUES] = {st_queues}, [Q_READY_TAKE] = {st_ready_take}, 
 	[Q_READY_LOOK] = {st_ready_look}, [Q_READY_DROP] = {st_ready_drop}, [Q_AGENDA_ADD] = {st_agenda_add},
 	[Q_AGENDA_TAKE] = {st_agenda_take}, [Q_AGENDA_DROP] = {st_agenda_drop}, [Q_TIMER_ADD] = {st_timer_add},
-	[Q_TIMERS_TAKE] = {st_timers_take}, [Q_ENDS_TAKE] = {st_ends_take}, [Q_TIMERS_DROP] = {st_timers_drop},
+	[Q_TIMERS_TAKE] = {st_timers_take}, [Q_ENDS_TAKE] = {st_ends_take},
 	[Q_MARK] = {st_nothing}, [Q_SETTLED_TIME] = {st_nothing},
 };
 
