@@ -267,8 +267,8 @@ Raises 22023, 42704 (unknown want).';
  * Something to wait for no longer is an entry of the ready set whose job may
  * have another run, something that is due, or something left on the agenda,
  * which may be held up by somebody still.  While runs go by thousands a second
- * something is due, and something left, at each moment, and those who claim
- * work it off: they have a moment for what is due, which is another for each
+ * something is due at each moment, and something may be left, and those who
+ * claim work it off: they have a moment for what is due, which is another for each
  * of those who wait, lest all come at once; and for the agenda as long as
  * work_left() moves between two looks of ours (else we are patient).
  */
@@ -319,7 +319,7 @@ CREATE PROCEDURE databuild.wait_work(jobs text[] = NULL, timeout interval = '30 
 	LANGUAGE C
 	AS 'MODULE_PATHNAME', 'databuild_wait_work';
 COMMENT ON PROCEDURE databuild.wait_work IS
-'Waits until there may be something to claim of these jobs (NULL: of any that the caller may work for), or the timeout has passed: then claim(). Sleeps until another session commits such work, or something has been due for a second (what is due is left to those who claim anyway), and sees what COMMIT PREPARED brought within 20 seconds. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
+'Waits until there may be something to claim of these jobs (NULL: of any that the caller may work for), or the timeout has passed: then claim(). Sleeps until another session commits such work, or something has been due for 0.1 to 1.1 seconds (what is due is left to those who claim anyway), and sees what COMMIT PREPARED brought within 20 seconds. Commits while it waits, so that it holds no snapshot; not for use inside a transaction.
 Raises 22023, 42501, 42704 (unknown job).';
 
 /* ---- for the views and for why() ---- */
