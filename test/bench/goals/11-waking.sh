@@ -22,16 +22,28 @@ woken()
 {
 	local worker
 
+	now_and_then | quantile 0.99 | figures 'calibration: a commit now and then, p99' ms
 	sql waking -c 'TRUNCATE wanted, held'
 	(CLIENTS=1 clients waking worker -T "$(scale 48 13)") &
 	worker=$!
 	sleep 1
-	(CLIENTS=1 clients waking wanter -R 5 -T "$(scale 40 8)" -D "batch=$1")
+	(CLIENTS=1 clients waking wanter -T "$(scale 40 8)" -D "batch=$1")
 	wait $worker
 	sql waking -c 'SELECT extract(epoch FROM h.at - w.at) * 1000 FROM wanted AS w JOIN held AS h USING (ref)' >"$WORK/woken"
 	expect 'goal 11' "$(wc -l <"$WORK/woken")" "$(sql waking -c 'SELECT count(*) FROM wanted')"
 	figure 'from want to run, median' ms "$(calc "$(median <"$WORK/woken")")"
 	figure 'from want to run, p99' ms "$(calc "$(quantile 0.99 <"$WORK/woken")")" '<=' 6
+}
+
+# The milliseconds of as many commits of one row as there are wants, with a rest before each.
+now_and_then()
+{
+	local i n
+
+	n=$(scale 200 40)
+	for ((i = 0; i < n; i++)); do
+		printf '\\timing off\nSELECT pg_sleep(0.04) \\g /dev/null\n\\timing on\nINSERT INTO wanted DEFAULT VALUES;\n'
+	done | times waking
 }
 
 # waiters SCRIPT [pgbench option …]: 16 sessions for a job that has nothing to do.
@@ -41,24 +53,25 @@ waiters()
 	WAITERS=$!
 }
 
-# loss ROUND: batches with 16 workers waiting and without, in turn, since each finds larger tables than the one before.
-# That they begin takes a second of a processor, and is waited for. They claim when they wake, as they do by the last leases
-# of the batches, when nobody else claims any more.
+# loss ROUND: batches with 16 workers waiting, and without before and after, since each finds larger tables than the one
+# before: how far these two lie apart stands beside it. That the workers begin takes a second of a processor, and is waited
+# for. They claim when they wake, as they do by the last leases of the batches, when nobody else claims any more.
 loss()
 {
 	local how
-	local -A rates batches=([without]=1000 [with]=2000)
+	local -A rates batches=([before]=1000 [with]=2000 [after]=3000)
 
-	for how in $(in_turn "$1" without with); do
+	for how in before with after; do
 		if [ "$how" == with ]; then
 			waiters waiting -T "$(scale 11 5)"
 			sleep 3
 		fi
 		clients waking databuild-batches -T "$(scale 8 2)" -D "batch=${batches[$how]}$1"
 		rates[$how]=$RATE
-		[ "$how" == without ] || wait "$WAITERS"
+		[ "$how" != with ] || wait "$WAITERS"
 	done
-	figure 'batches with 16 workers waiting / without' times "$(calc "${rates[with]} / ${rates[without]}")" '>=' 0.95
+	figure 'calibration: batches without, after / before' times "$(calc "${rates[after]} / ${rates[before]}")"
+	figure 'batches with 16 workers waiting / without' times "$(calc "${rates[with]} / sqrt(${rates[before]} * ${rates[after]})")" '>=' 0.95
 }
 
 # A session reports its transactions when its call is over: so a long wait, less a short one.
