@@ -2,9 +2,9 @@
  * direct.h
  *	  Between direct.c, the table of the statements that go without the
  *	  executor, and what does them: direct_rows.c opens relations, finds rows
- *	  and locks them, direct_write.c puts rows in and changes them,
- *	  direct_refs.c puts new refs in, direct_queue.c reads the queues,
- *	  direct_ready.c the ready set.
+ *	  and locks them, direct_write.c puts rows in, changes and deletes
+ *	  them, direct_refs.c puts new refs in, direct_queue.c reads the queues and
+ *	  takes what is due, direct_ready.c has the ready set.
  */
 #ifndef DATABUILD_DIRECT_H
 #define DATABUILD_DIRECT_H
@@ -93,8 +93,6 @@ extern Datum *direct_add_row(Rows *rows, int columns, bool **nulls);
 extern void direct_add_slot(Rows *rows, const Opened *o, TupleTableSlot *slot);
 extern int64 direct_value(const Opened *o, TupleTableSlot *slot, int column);
 
-extern bool direct_delete(const Opened *o, ItemPointer row);
-
 extern IndexScanDesc direct_scan(const Opened *o, int nkeys);
 extern bool direct_first(IndexScanDesc scan, ScanKey keys, ScanDirection direction, TupleTableSlot *slot);
 extern void direct_key(ScanKey key, Oid type, Datum value);
@@ -120,6 +118,7 @@ typedef struct Indexes
 extern Indexes direct_open_indexes(Relation table);
 extern void direct_close_indexes(Indexes *x);
 extern void direct_insert_slots(const Opened *o, Indexes *x, TupleTableSlot **slots, int n);
+extern bool direct_delete(const Opened *o, ItemPointer row);
 
 /* So many rows are put into a table at a time. */
 #define INSERT_SHARE	1000

@@ -308,15 +308,6 @@ lock_row(const Opened *o, TupleTableSlot *slot, Lock lock)
 	elog(ERROR, "could not lock a row of %s", RelationGetRelationName(o->table));
 }
 
-/* False if somebody else has deleted the row, or is about to. */
-bool
-direct_delete(const Opened *o, ItemPointer row)
-{
-	TM_FailureData failure;
-
-	return table_tuple_delete(o->table, row, GetCurrentCommandId(true), o->snapshot, InvalidSnapshot, false, &failure, false) == TM_Ok;
-}
-
 /* Those of the rows that a statement means. */
 typedef bool (*Meant) (const Opened *o, TupleTableSlot *slot);
 

@@ -1,7 +1,7 @@
 /*
  * direct_write.c
- *	  Rows without the executor: put in, many at a time, and changed where the
- *	  call holds them.
+ *	  Rows without the executor: put in, many at a time, changed where the
+ *	  call holds them, and deleted where nobody else is doing so.
  */
 #include "direct.h"
 
@@ -326,4 +326,15 @@ direct_update(Direct *d, Datum *args, const char *nulls, Rows *rows)
 		direct_close_indexes(&x);
 	direct_close(&o, UPDATES);
 	return true;
+}
+
+/* ---- deleting rows ---- */
+
+/* False if somebody else has deleted the row, or is about to. */
+bool
+direct_delete(const Opened *o, ItemPointer row)
+{
+	TM_FailureData failure;
+
+	return table_tuple_delete(o->table, row, GetCurrentCommandId(true), o->snapshot, InvalidSnapshot, false, &failure, false) == TM_Ok;
 }
