@@ -10,10 +10,10 @@
  * nobody thought of) goes by SQL, and databuild.direct = off sends all of it
  * there, which is how the tests compare the two.
  *
- * Each statement is a row of a table: what is done (in direct_rows.c,
- * direct_write.c, direct_refs.c, direct_queue.c and direct_ready.c), to which
- * relation, by which index, with which columns.  Like each statement of SPI's it sees what was
- * committed before it began, and what this transaction did before.
+ * Each statement is a row of a table: what is done (in one of the files
+ * direct_*.c), to which relation, by which index, with which columns.  Like each
+ * statement of SPI's it sees what was committed before it began, and what this
+ * transaction did before.
  */
 #include "direct.h"
 
@@ -64,6 +64,7 @@ static Direct directs[N_QUERIES] = {
 	[Q_RUNS_LEASE] = {direct_update, "run", "run_pkey", LOCK_NONE, {{"run_id", EACH, 0}, {"lease_at", EACH, 1}, {"lease", EACH, 2}}},
 
 	[Q_MEMBER_ADD] = {direct_insert, "member", NULL, LOCK_NONE, {{"want_id", SAME, 0}, {"block", EACH, 1}, {"mask", EACH, 2}}},
+	[Q_INPUTS] = {direct_inputs, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}}},
 	[Q_WATCH_TAKE] = {direct_none, "watch", "watch_upstream", LOCK_NONE, {{"upstream"}}},
 
 	[Q_EVENT_APPEND] = {direct_insert, "event_0", NULL, LOCK_NONE,

@@ -3,8 +3,9 @@
  *	  Between direct.c, the table of the statements that go without the
  *	  executor, and what does them: direct_rows.c opens relations, finds rows
  *	  and locks them, direct_write.c puts rows in, changes and deletes
- *	  them, direct_refs.c puts new refs in, direct_queue.c reads the queues and
- *	  takes what is due, direct_ready.c has the ready set.
+ *	  them, direct_refs.c puts new refs in, direct_inputs.c finds what waiters
+ *	  lack, direct_queue.c reads the queues and takes what is due, direct_ready.c
+ *	  has the ready set.
  */
 #ifndef DATABUILD_DIRECT_H
 #define DATABUILD_DIRECT_H
@@ -93,6 +94,9 @@ extern Datum *direct_add_row(Rows *rows, int columns, bool **nulls);
 extern void direct_add_slot(Rows *rows, const Opened *o, TupleTableSlot *slot);
 extern int64 direct_value(const Opened *o, TupleTableSlot *slot, int column);
 
+/* The column state, if it is the second. */
+extern char direct_state(const Opened *o, TupleTableSlot *slot);
+
 extern IndexScanDesc direct_scan(const Opened *o, int nkeys);
 extern bool direct_first(IndexScanDesc scan, ScanKey keys, ScanDirection direction, TupleTableSlot *slot);
 extern void direct_key(ScanKey key, Oid type, Datum value);
@@ -146,6 +150,7 @@ extern bool direct_running(Direct *d, Datum *args, const char *nulls, Rows *rows
 extern bool direct_at_rest(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_unheld(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_none(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_inputs(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert_refs(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert_timers(Direct *d, Datum *args, const char *nulls, Rows *rows);
@@ -164,6 +169,6 @@ extern void direct_ready_init(void);
 /* ---- probe.c ---- */
 
 /* Whether another transaction holds or has changed the row version that the statement sees. */
-extern bool row_in_flight(Relation rel, const ItemPointerData *tid);
+extern bool slot_in_flight(Relation rel, const TupleTableSlot *slot);
 
 #endif

@@ -143,7 +143,7 @@ entries_between(const Opened *o, IndexScanDesc scan, TupleTableSlot *slot, int32
 	index_rescan(scan, keys, lengthof(keys), NULL, 0);
 	while (*least > 0 && index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		if (row_in_flight(o->table, &slot->tts_tid))
+		if (slot_in_flight(o->table, slot))
 			continue;
 		into[n] = ready_of(o, slot, job);
 		*least -= pg_popcount64(into[n++].refs);

@@ -5,6 +5,7 @@
  */
 #include "direct.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation_d.h"
 #include "miscadmin.h"
@@ -392,19 +393,19 @@ direct_fetch(Direct *d, Datum *args, const char *nulls, Rows *rows)
 	return fetch(d, args, rows, NULL);
 }
 
-/* What follows needs the column state as the second. */
-static char
-state_of(const Opened *o, TupleTableSlot *slot)
+/* By where it lies in the row: a slot would have all columns before it taken apart. */
+char
+direct_state(const Opened *o, TupleTableSlot *slot)
 {
 	bool		isnull;
 
-	return DatumGetChar(slot_getattr(slot, o->at[1], &isnull));
+	return DatumGetChar(heap_getattr(ExecFetchSlotHeapTuple(slot, false, NULL), o->at[1], RelationGetDescr(o->table), &isnull));
 }
 
 static bool
 is_not_live(const Opened *o, TupleTableSlot *slot)
 {
-	return state_of(o, slot) != 'L';
+	return direct_state(o, slot) != 'L';
 }
 
 bool
@@ -416,7 +417,7 @@ direct_not_live(Direct *d, Datum *args, const char *nulls, Rows *rows)
 static bool
 is_at_work(const Opened *o, TupleTableSlot *slot)
 {
-	return strchr("LMT", state_of(o, slot)) == NULL || row_in_flight(o->table, &slot->tts_tid);
+	return strchr("LMT", direct_state(o, slot)) == NULL || slot_in_flight(o->table, slot);
 }
 
 bool
@@ -428,7 +429,7 @@ direct_at_work(Direct *d, Datum *args, const char *nulls, Rows *rows)
 static bool
 is_running(const Opened *o, TupleTableSlot *slot)
 {
-	return state_of(o, slot) == net_place_letter(RUN, R_RUNNING);
+	return direct_state(o, slot) == net_place_letter(RUN, R_RUNNING);
 }
 
 bool
@@ -440,7 +441,7 @@ direct_running(Direct *d, Datum *args, const char *nulls, Rows *rows)
 static bool
 is_at_rest(const Opened *o, TupleTableSlot *slot)
 {
-	return !row_in_flight(o->table, &slot->tts_tid);
+	return !slot_in_flight(o->table, slot);
 }
 
 bool
@@ -452,7 +453,7 @@ direct_at_rest(Direct *d, Datum *args, const char *nulls, Rows *rows)
 static bool
 is_unheld(const Opened *o, TupleTableSlot *slot)
 {
-	return strchr("MBLFT", state_of(o, slot)) != NULL && is_at_rest(o, slot);
+	return strchr("MBLFT", direct_state(o, slot)) != NULL && is_at_rest(o, slot);
 }
 
 bool

@@ -40,12 +40,11 @@ by_others(TransactionId xmax, uint16 infomask)
 	return !TransactionIdIsCurrentTransactionId(xmax) && !(only_locks && HEAP_XMAX_IS_KEYSHR_LOCKED(infomask));
 }
 
-/* As pgrowlocks asks it.  Takes a buffer share lock, no other. */
-bool
-row_in_flight(Relation rel, const ItemPointerData *tid)
+/* As pgrowlocks asks it.  The buffer is pinned; takes a share lock on it, no other. */
+static bool
+in_flight(Relation rel, Buffer buffer, const ItemPointerData *tid)
 {
 	HeapTupleData tuple = {.t_self = *tid,.t_tableOid = RelationGetRelid(rel)};
-	Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(tid));
 	Page		page;
 	ItemId		item;
 	TM_Result	result = TM_Deleted;
@@ -63,10 +62,18 @@ row_in_flight(Relation rel, const ItemPointerData *tid)
 		xmax = HeapTupleHeaderGetRawXmax(tuple.t_data);
 		infomask = tuple.t_data->t_infomask;
 	}
-	UnlockReleaseBuffer(buffer);
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 	if (result == TM_BeingModified)
 		return by_others(xmax, infomask);
 	return result == TM_Updated || result == TM_Deleted;
+}
+
+/* A row that was just found lies in the buffer that its slot has pinned. */
+bool
+slot_in_flight(Relation rel, const TupleTableSlot *slot)
+{
+	Assert(TTS_IS_BUFFERTUPLE(slot));
+	return in_flight(rel, ((const BufferHeapTupleTableSlot *) slot)->buffer, &slot->tts_tid);
 }
 
 PG_FUNCTION_INFO_V1(databuild_in_flight);
@@ -76,8 +83,11 @@ Datum
 databuild_in_flight(PG_FUNCTION_ARGS)
 {
 	Relation	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
-	bool		in_flight = row_in_flight(rel, (ItemPointer) PG_GETARG_POINTER(1));
+	ItemPointer tid = (ItemPointer) PG_GETARG_POINTER(1);
+	Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(tid));
+	bool		found = in_flight(rel, buffer, tid);
 
+	ReleaseBuffer(buffer);
 	table_close(rel, AccessShareLock);
-	PG_RETURN_BOOL(in_flight);
+	PG_RETURN_BOOL(found);
 }
