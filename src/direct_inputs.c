@@ -138,9 +138,12 @@ find(Lookout *x, int64 waiter, int64 from, int64 to)
 	direct_key(&key, INT8OID, Int64GetDatum(waiter));
 	index_rescan(x->scan[WAITS], &key, 1, NULL, 0);
 	while (index_getnext_slot(x->scan[WAITS], ForwardScanDirection, x->slot[WAITS]))
-		if (direct_value(o, x->slot[WAITS], 2) == false &&
-			find_in(x, MEMBERS, direct_value(o, x->slot[WAITS], 1), from, to))
+	{
+		const bool	declared = direct_value(o, x->slot[WAITS], 2) != 0;
+
+		if (!declared && find_in(x, MEMBERS, direct_value(o, x->slot[WAITS], 1), from, to))
 			return true;
+	}
 	return find_in(x, DECLARED, waiter, from, to);
 }
 
