@@ -26,12 +26,12 @@ goal_2()
 	dropped single
 }
 
-# singles DATABASE SCRIPT [option …]: sets RATE and DONE, of as many lifecycles as there are queued.
+# singles DATABASE SCRIPT [option …]: sets RATE and DONE, of as many lifecycles as there are queued, EACH for a client.
 singles()
 {
 	local database=$1 was n
 
-	n=$(($(scale 2500 250) * CLIENTS))
+	n=$((${EACH:-$(scale 2500 250)} * CLIENTS))
 	was=$(succeeded "$database")
 	fill "$database" $((LAST + 1)) $((LAST + n))
 	LAST=$((LAST + n))
