@@ -45,7 +45,7 @@ static Direct directs[N_QUERIES] = {
 	[Q_AT_WORK] = {direct_at_work, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}}},
 	[Q_UNHELD] = {direct_unheld, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}, {"job_id"}, {"prio"}}},
 	[Q_READY_LOOK] = {direct_at_rest, "partition", "partition_pkey", LOCK_NONE, {{"id"}, {"state"}, {"ticket"}}},
-	[Q_REFS_KNOWN] = {direct_fetch, "partition", "partition_ref_key", LOCK_NONE, {{"ref"}, {"id"}}},
+	[Q_REFS_KNOWN] = {direct_refs_known, "partition", "partition_ref_key", LOCK_NONE, {{"ref"}, {"id"}}},
 	[Q_REFS_INSERT] = {direct_insert_refs, "partition", "partition_ref_key", LOCK_NONE,
 	{{"id"}, {"ref"}, {"job_id"}, {"since"}, {"state"}, {"prio"}, {"ticket"}, {"run"}, {"live_run"}}},
 	[Q_TROUBLE] = {direct_fetch, "trouble", "trouble_pkey", LOCK_NONE,

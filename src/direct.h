@@ -2,10 +2,10 @@
  * direct.h
  *	  Between direct.c, the table of the statements that go without the
  *	  executor, and what does them: direct_rows.c opens relations, finds rows
- *	  and locks them, direct_write.c puts rows in, changes and deletes
- *	  them, direct_refs.c puts new refs in, direct_inputs.c finds what waiters
- *	  lack, direct_queue.c reads the queues and takes what is due, direct_ready.c
- *	  has the ready set.
+ *	  and locks them, direct_write.c puts rows in, changes and deletes them,
+ *	  direct_refs.c finds refs and puts new ones in, direct_inputs.c finds what
+ *	  waiters lack, direct_queue.c reads the queues and takes what is due,
+ *	  direct_ready.c has the ready set.
  */
 #ifndef DATABUILD_DIRECT_H
 #define DATABUILD_DIRECT_H
@@ -152,6 +152,7 @@ extern bool direct_unheld(Direct *d, Datum *args, const char *nulls, Rows *rows)
 extern bool direct_none(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_inputs(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert(Direct *d, Datum *args, const char *nulls, Rows *rows);
+extern bool direct_refs_known(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert_refs(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_insert_timers(Direct *d, Datum *args, const char *nulls, Rows *rows);
 extern bool direct_update(Direct *d, Datum *args, const char *nulls, Rows *rows);

@@ -252,7 +252,7 @@ by_int64(const void *a, const void *b)
 	return DatumGetInt64(x) < DatumGetInt64(y) ? -1 : DatumGetInt64(x) > DatumGetInt64(y);
 }
 
-/* The elements of an array; those of numbers in order, each once. */
+/* The elements of an array of numbers, in order, each once. */
 static Datum *
 keys_of(Datum array, Oid *type, int *n)
 {
@@ -266,7 +266,7 @@ keys_of(Datum array, Oid *type, int *n)
 	*type = ARR_ELEMTYPE(a);
 	get_typlenbyvalalign(*type, &length, &byval, &align);
 	deconstruct_array(a, *type, length, byval, align, &keys, NULL, n);
-	if (*type == TEXTOID || *n == 0)
+	if (*n == 0)
 		return keys;
 	qsort(keys, *n, sizeof(Datum), by_int64);
 	for (int i = 1; i < *n; i++)

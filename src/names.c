@@ -125,6 +125,16 @@ route(Datum ref, bool needed)
 	return job;
 }
 
+static int32 *
+routes_of(const Datum *refs, int n, bool needed)
+{
+	int32	   *jobs = palloc(sizeof(int32) * (n + 1));
+
+	for (int i = 0; i < n; i++)
+		jobs[i] = route(refs[i], needed);
+	return jobs;
+}
+
 /* The event that says which job makes the new refs. */
 static Event *
 known_event(Call *c, int32 job)
@@ -156,20 +166,18 @@ all_queued(const Call *c, const int32 *jobs, int n)
 
 /*
  * Those of the refs, which are in order, that nobody else has put in; likewise.
- * priority: of a want that names all of them and no others, or PRIORITY_NONE.
+ * jobs: who makes each; priority: of a want that names all of them and no
+ * others, or PRIORITY_NONE.
  */
 static Known *
-insert_refs(Call *c, const Datum *refs, int n, int32 priority, int *nfresh)
+insert_refs(Call *c, const Datum *refs, const int32 *jobs, int n, int32 priority, int *nfresh)
 {
 	Known	   *known = palloc(sizeof(Known) * (n + 1));
 	Ids			fresh = {0};
-	int32	   *jobs = palloc(sizeof(int32) * (n + 1));
 	int64		ticket = 0;
 	Datum		args[6];
 	Rows		rows;
 
-	for (int i = 0; i < n; i++)
-		jobs[i] = route(refs[i], false);
 	if (priority != PRIORITY_NONE && all_queued(c, jobs, n))
 	{
 		call_reserve(c, 3);		/* known, wanted, queued */
@@ -203,7 +211,6 @@ insert_refs(Call *c, const Datum *refs, int n, int32 priority, int *nfresh)
 	rows_free(&rows);
 	pfree(DatumGetPointer(args[0]));
 	pfree(DatumGetPointer(args[1]));
-	pfree(jobs);
 	declare_parts(c, &fresh);
 	return known;
 }
@@ -223,24 +230,31 @@ static Ids
 name(Call *c, const Datum *refs, int n, bool needed, int32 priority)
 {
 	int			nknown;
+	int			nlacking;
 	int			nunknown;
 	int			nfresh = 0;
 	Ids			ids = {0};
 	Known	   *known;
 	Known	   *fresh = NULL;
 	Datum	   *unknown;
+	int32	   *jobs;
 
 	if (n == 0)
 		return ids;
 	known = known_refs(refs, n, &nknown);
 	if (nknown < n)
 	{
-		unknown = unknown_refs(refs, n, known, nknown, &nunknown);
-		for (int i = 0; needed && i < nunknown; i++)
-			(void) route(unknown[i], true);
-		unknown = unknown_closure(c, unknown, nunknown, &nunknown);
-		fresh = insert_refs(c, unknown, nunknown, nknown == 0 ? priority : PRIORITY_NONE, &nfresh);
+		unknown = unknown_refs(refs, n, known, nknown, &nlacking);
+		jobs = routes_of(unknown, nlacking, needed);
+		unknown = unknown_closure(c, unknown, nlacking, &nunknown);
+		if (nunknown > nlacking)
+		{
+			pfree(jobs);
+			jobs = routes_of(unknown, nunknown, false);
+		}
+		fresh = insert_refs(c, unknown, jobs, nunknown, nknown == 0 ? priority : PRIORITY_NONE, &nfresh);
 		pfree(unknown);
+		pfree(jobs);
 		/* unless others were in it, or put in besides, these are what was lacking */
 		if (nfresh < nunknown || nknown + nfresh > n)
 		{
