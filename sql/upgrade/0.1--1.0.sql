@@ -109,6 +109,8 @@ SELECT pg_catalog.pg_extension_config_dump('databuild.base_once_live', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.base_publication', '');
 SELECT pg_catalog.pg_extension_config_dump('databuild.base_taint_part', '');
 
+ALTER TABLE databuild.partition SET (fillfactor = 33);
+
 ALTER TABLE databuild.ready RENAME prio TO rank;
 ALTER TABLE databuild.mark RENAME prio TO rank;
 DROP INDEX databuild.ready_queue, databuild.mark_queue;		-- a column of an index keeps its name
