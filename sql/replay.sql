@@ -221,16 +221,9 @@ CREATE FUNCTION databuild.replay() RETURNS bigint
 AS $$
 DECLARE
 	events bigint;
-	running bigint[];
-	leases bigint[];
-	lease_ats timestamptz[];
 BEGIN
 	PERFORM databuild.shut_gates();
 	SELECT count(*) INTO events FROM databuild.log;
-	-- leases are promises, not events: those of running runs stay
-	SELECT array_agg(run_id), array_agg(lease), array_agg(lease_at) INTO running, leases, lease_ats
-		FROM databuild.run WHERE state = 'R';
-	DELETE FROM databuild.partition;
 	DELETE FROM databuild.trouble;
 	DELETE FROM databuild.wait;
 	DELETE FROM databuild.input;
@@ -242,7 +235,6 @@ BEGIN
 	DELETE FROM databuild.agenda;
 	DELETE FROM databuild.timer;
 	DELETE FROM databuild.mark;
-	DELETE FROM databuild.run;
 	DELETE FROM databuild.run_note;
 	DELETE FROM databuild.want;
 	DELETE FROM databuild.want_key;
@@ -259,10 +251,17 @@ BEGIN
 
 	-- one fold; each table takes its share of it
 	WITH f AS MATERIALIZED (SELECT * FROM databuild.fold(NULL)),
+	-- partitions and runs are many: only what differs is written; what goes, first, as refs may have been exchanged: the count sees to that
+	partition AS MATERIALIZED (
+		SELECT s.id AS stored, r.*
+		FROM (SELECT id, ref, state, job_id, prio, run, live_run, ticket, since FROM databuild.partition) AS s
+		FULL JOIN (SELECT f.id, n.name COLLATE "C" AS ref, f.state, f.job_id, f.prio::smallint AS prio, f.run_id AS run, f.live_run, f.total AS ticket, f.since
+			FROM f JOIN databuild.name_fold n ON n.part = f.id WHERE f.machine = 'partition') AS r ON r.id = s.id
+		WHERE s IS DISTINCT FROM r),
+	partition_gone AS (DELETE FROM databuild.partition p USING partition WHERE p.id = partition.stored RETURNING p.id),
 	a AS (INSERT INTO databuild.partition (id, ref, state, job_id, prio, run, live_run, ticket, since)
-		SELECT f.id, n.name, f.state, f.job_id, f.prio, f.run_id, f.live_run, f.total, f.since
-		FROM f JOIN databuild.name_fold n ON n.part = f.id
-		WHERE f.machine = 'partition'),
+		SELECT id, ref, state, job_id, prio, run, live_run, ticket, since FROM partition
+		WHERE id IS NOT NULL AND (SELECT count(*) FROM partition_gone) >= 0),
 	b AS (INSERT INTO databuild.trouble (part, attempts, misses, retry_at, cause, note, changed)
 		SELECT id, attempts, misses, until, cause, note, changed FROM f
 		WHERE machine = 'partition' AND (attempts <> 0 OR misses <> 0 OR until IS NOT NULL OR cause IS NOT NULL OR changed <> 0)),
@@ -292,12 +291,20 @@ BEGIN
 	h AS (INSERT INTO databuild.member (want_id, block, mask)
 		SELECT e.want_id, u.part >> 6, bit_or(1::bigint << (u.part & 63)::int)
 		FROM databuild.wanted_fold e CROSS JOIN LATERAL unnest(e.parts) AS u(part)
-		JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A' GROUP BY 1, 2)
+		JOIN f ON f.machine = 'want' AND f.id = e.want_id AND f.state = 'A' GROUP BY 1, 2),
+	run AS MATERIALIZED (
+		SELECT s.run_id AS stored, r.*
+		FROM (SELECT run_id, job_id, state, attempt, started_at, finished_at, worker, outputs FROM databuild.run) AS s
+		FULL JOIN (SELECT f.id AS run_id, f.job_id, f.state, f.attempts AS attempt, f.since AS started_at,
+				coalesce(f.until, 'infinity') AS finished_at, c.worker, f.ids AS outputs
+			FROM f JOIN databuild.claim_fold c ON c.run_id = f.id WHERE f.machine = 'run') AS r ON r.run_id = s.run_id
+		WHERE s IS DISTINCT FROM r),
+	run_gone AS (DELETE FROM databuild.run r USING run WHERE r.run_id = run.stored RETURNING r.run_id, r.lease, r.lease_at)
+	-- leases are promises, not events: they stay
 	INSERT INTO databuild.run (run_id, started_at, lease_at, finished_at, lease, job_id, attempt, state, worker, outputs)
-		SELECT f.id, f.since, coalesce(l.lease_at, f.since), coalesce(f.until, 'infinity'), coalesce(l.lease, 300000000), f.job_id, f.attempts, f.state, c.worker, f.ids
-		FROM f JOIN databuild.claim_fold c ON c.run_id = f.id
-		LEFT JOIN unnest(running, leases, lease_ats) AS l(run_id, lease, lease_at) ON l.run_id = f.id
-		WHERE f.machine = 'run';
+		SELECT run.run_id, run.started_at, coalesce(g.lease_at, run.started_at), run.finished_at, coalesce(g.lease, 300000000),
+			run.job_id, run.attempt, run.state, run.worker, run.outputs
+		FROM run LEFT JOIN run_gone AS g ON g.run_id = run.run_id WHERE run.run_id IS NOT NULL;
 
 	INSERT INTO databuild.input (part, block, mask) SELECT part, input >> 6, bit_or(1::bigint << (input & 63)::int) FROM databuild.input_fold GROUP BY 1, 2;
 	INSERT INTO databuild.output (part, outputs) SELECT part, outputs FROM databuild.output_fold;
@@ -325,7 +332,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION databuild.replay IS
-'Makes the state anew from the log; returns how many events there were. Leases of running runs stay. For disaster and doubt: verify() says whether it is needed.
+'Makes the state anew from the log; returns how many events there were. Rows of partitions and runs that are as the log says are not written; leases of running runs stay. For disaster and doubt: verify() says whether it is needed.
 Waits until no transaction with a writing call is open, letting others pass meanwhile; at work, holds them up until its transaction ends.';
 
 /* ------------------------------------------------------------------------
