@@ -38,7 +38,7 @@ lived()
 	clients "$1" databuild-batches -t $(($2 / CLIENTS / 100 + 1)) -D "batch=1$RANDOM$RANDOM"
 }
 
-# pinned_rounds WHEN: in short turns, five of each a round, since the machine is not as fast from one ten seconds to the next.
+# pinned_rounds WHEN: in short turns, ten of each a round, since the machine is not as fast from one ten seconds to the next.
 pinned_rounds()
 {
 	local r turn database
@@ -47,7 +47,7 @@ pinned_rounds()
 	for r in $(rounds); do
 		ceiling
 		rm -f "$WORK"/turns.*
-		for turn in 1 2 3 4 5; do
+		for turn in {1..10}; do
 			for database in $(in_turn $((r + turn)) clean pinned); do
 				EACH=$(scale 600 60) singles "$database" databuild-single
 				echo "$RATE" >>"$WORK/turns.$database"
